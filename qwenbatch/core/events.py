@@ -1,0 +1,157 @@
+"""What happens in a run, told to whoever watches: plain values, no behaviour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from qwenbatch.core.money import MicroUSD
+    from qwenbatch.core.stops import StopReason
+    from qwenbatch.core.summary import Estimate, ItemCounts, Summary
+    from qwenbatch.core.verdicts import Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOpened:
+    """The ledger is locked and the plan begins. `sandbox`: nothing is really paid."""
+
+    run: str
+    source: str
+    out: str
+    gateway: str
+    sandbox: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planning:
+    """So many rows were read so far."""
+
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowRefused:
+    """A row is invalid. `where` names the file, line and column as far as they are known."""
+
+    where: str
+    image: str
+    reason: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowWarned:
+    """A row will be edited, but a person should know this first."""
+
+    where: str
+    image: str
+    warning: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """The plan stands: counts as they are before the first POST, and what is to be sent."""
+
+    items: ItemCounts
+    estimate: Estimate
+    to_place: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptSent:
+    """A permit was given and the POST begins."""
+
+    key: str
+    attempt: str
+    image: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptEnded:
+    """An attempt is recorded. `kind` None: edited, paid. `seconds` from permit to answer.
+
+    `again_in` is the wait in seconds before the next attempt, None if this run makes none.
+    """
+
+    key: str
+    attempt: str
+    image: str
+    kind: Kind | None
+    message: str
+    request_id: str
+    status: int | None
+    seconds: float
+    cost: MicroUSD
+    again_in: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaceChanged:
+    """The rate of starts, in edits a second, or the gate of a `Retry-After`, changed."""
+
+    rate: float
+    wait: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchFailed:
+    """A result could not be fetched or verified; `again_in` as in `AttemptEnded`."""
+
+    key: str
+    url: str
+    reason: str
+    again_in: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultSaved:
+    """A result is in place. `path` is relative to OUT; `reused`: not paid for by this run."""
+
+    key: str
+    path: str
+    items: int
+    reused: bool
+    warning: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultLost:
+    """A result that was paid for can no longer be had."""
+
+    key: str
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopping:
+    """No new POST is made from here on; `advice` says what a person can do."""
+
+    reason: StopReason
+    message: str
+    in_flight: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunClosed:
+    """The run is over."""
+
+    summary: Summary
+
+
+Event: TypeAlias = (
+    RunOpened
+    | Planning
+    | RowRefused
+    | RowWarned
+    | Planned
+    | AttemptSent
+    | AttemptEnded
+    | PaceChanged
+    | FetchFailed
+    | ResultSaved
+    | ResultLost
+    | Stopping
+    | RunClosed
+)

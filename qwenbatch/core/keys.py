@@ -1,0 +1,70 @@
+"""The edit key: the name of what is paid for. Its recipe never changes; a golden test pins it."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import NewType
+from urllib.parse import unquote_plus
+
+from qwenbatch.core.items import MODEL
+
+EditKey = NewType("EditKey", bytes)
+"""The 32 bytes of an edit's key; people see them as 64 hexadecimal digits."""
+
+_SIGNATURES = frozenset(
+    {"Signature", "Expires", "Key-Pair-Id", "Policy", "AWSAccessKeyId", "GoogleAccessId"},
+)
+_SIGNATURE_PREFIXES = ("X-Amz-", "X-Goog-")
+_AZURE_SIGNATURES = frozenset(
+    "sig sv se st sp sr spr sip skoid sktid skt ske sks skv".split(),  # noqa: SIM905 - as in SAS
+)
+
+
+def canonical_url(url: str) -> str:
+    """A source URL without what only signs it, so that a re-signed URL is the same source.
+
+    The rest of the text stays as it is, to the letter.
+    """
+    head, question, tail = url.partition("?")
+    if not question:
+        return url
+    query, hash_, fragment = tail.partition("#")
+    parameters = query.split("&")
+    names = [unquote_plus(parameter.partition("=")[0]) for parameter in parameters]
+    azure = _AZURE_SIGNATURES if "sig" in names else frozenset[str]()
+    kept = [
+        parameter
+        for parameter, name in zip(parameters, names, strict=True)
+        if not (name in _SIGNATURES or name.startswith(_SIGNATURE_PREFIXES) or name in azure)
+    ]
+    query = "&".join(kept)
+    return head + (f"?{query}" if query else "") + hash_ + fragment
+
+
+def edit_key(
+    *,
+    source: str,
+    instruction: str,
+    negative_prompt: str = "",
+    watermark: bool = False,
+    take: int = 1,
+) -> EditKey:
+    """SHA-256 over `v1` and the length-prefixed fields, in this order.
+
+    `source` is the lower-case hexadecimal SHA-256 of the picture's bytes, or a canonical URL.
+    Each field is its length in bytes as 8 big-endian bytes, then its UTF-8 text; the watermark
+    is `true` or `false`, the take a decimal number.
+    """
+    digest = sha256(b"v1")
+    for field in (
+        MODEL,
+        source,
+        instruction,
+        negative_prompt,
+        "true" if watermark else "false",
+        str(take),
+    ):
+        text = field.encode()
+        digest.update(len(text).to_bytes(8))
+        digest.update(text)
+    return EditKey(digest.digest())

@@ -1,0 +1,103 @@
+"""What to do about a path at which something already lies."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from qwenbatch.core.keys import EditKey
+from qwenbatch.core.placements import FileStamp
+from qwenbatch.core.plan import Standing
+
+
+class Occupant(StrEnum):
+    """What lies at an item's path, as far as the ledger knows it."""
+
+    NOTHING = "nothing"
+    THIS_RESULT = "this_result"
+    """A result of ours with the item's key, unaltered."""
+    OTHER_RESULT = "other_result"
+    """A result of ours with another key, unaltered."""
+    ALTERED = "altered"
+    """A result of ours that someone changed."""
+    FOREIGN = "foreign"
+    """A file that the ledger does not know."""
+    SOURCE = "source"
+    """A file that some row edits."""
+    FOLDER = "folder"
+    """A folder, or something that is no file."""
+    LINK = "link"
+    """A symbolic link, at the path or on the way to it."""
+
+
+class Claim(StrEnum):
+    """What an item may do with its path."""
+
+    DONE = "done"
+    """It is in place: nothing is to be done."""
+    FREE = "free"
+    """The result may be placed."""
+    REPLACE = "replace"
+    """The other result is moved to `replaced/` when the new one is about to take its place."""
+    OVERWRITE = "overwrite"
+    """What lies there is overwritten, because it was asked for."""
+    INVALID = "invalid"
+    """The item is refused before anything is sent."""
+
+
+def claim(occupant: Occupant, *, overwrite: bool) -> Claim:
+    """What an item may do with a path that this occupies."""
+    match occupant:
+        case Occupant.NOTHING:
+            return Claim.FREE
+        case Occupant.THIS_RESULT:
+            return Claim.DONE
+        case Occupant.OTHER_RESULT:
+            return Claim.REPLACE
+        case Occupant.ALTERED | Occupant.FOREIGN:
+            return Claim.OVERWRITE if overwrite else Claim.INVALID
+        case Occupant.SOURCE | Occupant.FOLDER | Occupant.LINK:
+            return Claim.INVALID
+
+
+REFUSALS = {
+    Occupant.ALTERED: (
+        "someone altered the result there",
+        "move it away, or overwrite it with --overwrite (nothing is paid again)",
+    ),
+    Occupant.FOREIGN: (
+        "a file that is not ours lies there",
+        "move it away, choose another output, or overwrite it with --overwrite",
+    ),
+    Occupant.SOURCE: (
+        "it is itself a source of this manifest",
+        "choose another output, or another folder with -o",
+    ),
+    Occupant.FOLDER: ("it is no regular file", "choose another output"),
+    Occupant.LINK: (
+        "it is, or lies behind, a symbolic link",
+        "choose another output, or replace the link by a real folder",
+    ),
+}
+"""Why an item is refused for what lies at its path, and what to do."""
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """A result that the ledger has, or had, at a path; `suffix` as in `Placement`."""
+
+    key: EditKey
+    digest: bytes
+    suffix: str
+    stamp: FileStamp | None
+
+
+class Holding(msgspec.Struct, frozen=True, kw_only=True):
+    """A valid row's path, and what the ledger has on its edit and on whoever owns the path."""
+
+    number: int
+    key: EditKey
+    path: str
+    standing: Standing
+    suffix: str
+    owner: Known | None

@@ -1,0 +1,33 @@
+"""What came of one POST, as the gateway's client tells it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from qwenbatch.core.verdicts import Answer, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An HTTP answer came: as read, and its raw body as far as it is kept."""
+
+    answer: Answer
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """No answer came. `kind` is unreachable if the body's last chunk was never handed over."""
+
+    kind: Kind
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """The source changed while it was sent: the last chunk was held back, so nothing ran."""
+
+
+Reply: TypeAlias = Answered | Broken | Withheld

@@ -1,0 +1,234 @@
+"""Governs a run: how many POSTs may be in flight, when the next may start, and when none may."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import anyio
+
+from qwenbatch.core.deadlines import Latency
+from qwenbatch.core.events import PaceChanged, Stopping
+from qwenbatch.core.pacing import Ramp
+from qwenbatch.core.stops import (
+    HALTS,
+    MOST_PATIENCE,
+    MOST_RETRY_AFTER,
+    Breaker,
+    StopReason,
+)
+from qwenbatch.core.verdicts import ACCEPTED, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from qwenbatch.core.attempts import CapRefusal
+    from qwenbatch.core.deadlines import Deadline
+    from qwenbatch.core.pacing import Pace
+    from qwenbatch.engine.ports import Clock, Report
+
+RAMP_STEP = 0.05
+"""Seconds between two looks at how many slots there are while the run ramps up."""
+
+_BREAKER_WORDS = "the gateway fails one edit after the other"
+
+LONGEST_NAP = 1.0
+"""Seconds after which a wait for the pace looks again at the clock: a machine may have slept."""
+
+
+class Governor:
+    """The run's one throttle, gate and brake. Nothing here is paid; it only says when."""
+
+    def __init__(
+        self,
+        *,
+        concurrency: int,
+        pace: Pace,
+        deadline: Deadline | None,
+        clock: Clock,
+        report: Report,
+    ) -> None:
+        self.pace = pace
+        self.stopped_by: StopReason | None = None
+        self._concurrency = concurrency
+        self._clock = clock
+        self._report = report
+        self._deadline = deadline
+        self._latency = Latency()
+        self._breaker = Breaker()
+        self._stopping = anyio.Event()
+        self._changed = anyio.Event()
+        self._turnstile = anyio.Lock()
+        self._ramp = Ramp(most=concurrency, began=clock.monotonic())
+        self._slots = anyio.CapacityLimiter(self._ramp.slots(clock.monotonic()))
+        self._last_accepted = clock.monotonic()
+        self._placing = 0
+        self._given_up = 0
+
+    # ------------------------------------------------------------------ when a POST may start
+
+    async def ramp_up(self) -> None:
+        """Let the number of slots grow to its most; ends when it is there."""
+        while self._slots.total_tokens < self._concurrency:
+            await anyio.sleep(RAMP_STEP)
+            self._slots.total_tokens = self._ramp.slots(self._clock.monotonic())
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[bool]:
+        """One of the places in flight; False if the run is stopping."""
+        async with self._slots:
+            yield not self.stopping
+
+    async def turn(self) -> bool:
+        """Wait until the next POST may start; False if the run is stopping instead.
+
+        One waits at the head, the others behind it in order: so a throttle that comes meanwhile
+        holds for all of them.
+        """
+        async with self._turnstile:
+            waited = False
+            while not self.stopping:
+                now = self._clock.monotonic()
+                wait = max(0.0, self.pace.due(now) - now)
+                if self._breaker.open:
+                    self.stop(StopReason.BREAKER, _BREAKER_WORDS)
+                elif (late := self._late(wait)) is not None:
+                    self.stop(late, "what is sent now could not land in time")
+                elif not self._has_room():
+                    await self._changed.wait()
+                elif wait > 0:
+                    waited = True
+                    await self.rest(min(wait, LONGEST_NAP))
+                else:
+                    self.pace.start(now, waited=waited)
+                    return True
+        return False
+
+    async def rest(self, seconds: float) -> bool:
+        """Wait so many seconds; False as soon as the run is stopping."""
+        with anyio.move_on_after(seconds):
+            await self._stopping.wait()
+        return not self.stopping
+
+    def news(self) -> anyio.Event:
+        """What is set when next anything in the run changes: taken before a question is asked."""
+        return self._changed
+
+    async def refused(self, refusal: CapRefusal, news: anyio.Event) -> None:
+        """A cap refused a permit: wait for what is in flight, or stop if nothing is."""
+        if not refusal.reserved:
+            self.stop(StopReason(refusal.cap), "the cap allows no further edit")
+        elif not self.stopping:
+            await news.wait()
+
+    # ------------------------------------------------------------------ what came of it
+
+    def heard(
+        self,
+        kind: Kind | None,
+        *,
+        retry_after: float | None,
+        seconds: float,
+        again: bool,
+    ) -> None:
+        """An attempt is recorded: let pace, breaker and brake take note of how it ended.
+
+        `seconds` is how long it took, `again` whether the edit is to be sent once more.
+        """
+        now = self._clock.monotonic()
+        rate, gate = self.pace.rate, self.pace.gate
+        if kind is Kind.THROTTLED:
+            self._throttled(now, retry_after)
+        elif kind is None or kind in ACCEPTED:
+            self._last_accepted = now
+            self.pace.accepted(now)
+            self._ramp.accepted(now)
+        if kind is None:
+            self._latency.saw(seconds)
+        if (self.pace.rate, self.pace.gate) != (rate, gate):
+            self._report(PaceChanged(rate=self.pace.rate, wait=max(0.0, self.pace.gate - now)))
+        self._breaker = self._breaker.after(kind)
+        if self._breaker.open and again:
+            self.stop(StopReason.BREAKER, _BREAKER_WORDS)
+        if kind in HALTS:
+            self.stop(HALTS[kind], "the gateway refuses this run")
+        self.freed()
+
+    def freed(self) -> None:
+        """Something that others may wait for is over: an attempt, a placement."""
+        self._changed.set()
+        self._changed = anyio.Event()
+
+    def _throttled(self, now: float, retry_after: float | None) -> None:
+        self.pace.throttled(now, retry_after)
+        self._ramp.throttled(now)
+        wait = retry_after or 0.0
+        if wait > MOST_RETRY_AFTER or (wait and self._late(wait) is not None):
+            self.stop(StopReason.THROTTLED, self._come_back(wait))
+        elif now - self._last_accepted > MOST_PATIENCE:
+            self.stop(
+                StopReason.THROTTLED,
+                f"no edit was accepted for {MOST_PATIENCE / 60:.0f} minutes",
+            )
+
+    def _come_back(self, retry_after: float) -> str:
+        try:
+            moment = datetime.fromtimestamp(self._clock.wall() + retry_after, UTC)
+        except (OverflowError, ValueError, OSError):
+            return "the gateway asks to wait for ever"
+        return f"the gateway asks to come back at {moment:%Y-%m-%d %H:%M} UTC"
+
+    # ------------------------------------------------------------------ results on their way
+
+    @asynccontextmanager
+    async def placing(self) -> AsyncIterator[None]:
+        """An edit that is paid for waits for placement while this is held."""
+        self._placing += 1
+        try:
+            yield
+        finally:
+            self._placing -= 1
+            self.freed()
+
+    def gave_up_placing(self) -> None:
+        """A paid result could not be had in this run."""
+        self._given_up += 1
+        self.freed()
+
+    def _has_room(self) -> bool:
+        most = 2 * self._concurrency
+        if self._given_up > most:
+            self.stop(StopReason.UNFETCHED, f"{self._given_up} paid results cannot be fetched")
+        return self._placing + self._given_up <= most
+
+    # ------------------------------------------------------------------ stopping
+
+    @property
+    def stopping(self) -> bool:
+        """Whether no new POST may be made."""
+        return self._stopping.is_set()
+
+    def stop(self, reason: StopReason, message: str) -> None:
+        """Make no new POST from here on; the first reason is the one that counts."""
+        if self.stopped_by is None:
+            self.stopped_by = reason
+            self._report(
+                Stopping(
+                    reason=reason,
+                    message=message,
+                    in_flight=self._slots.borrowed_tokens,
+                ),
+            )
+        self._stopping.set()
+        self.freed()
+
+    def _late(self, wait: float) -> StopReason | None:
+        """Why a POST that starts after `wait` seconds would land too late, if it would."""
+        if self._deadline is None:
+            return None
+        return self._deadline.passed(
+            wall=self._clock.wall() + wait,
+            monotonic=self._clock.monotonic() + wait,
+            latency=self._latency.usual,
+        )

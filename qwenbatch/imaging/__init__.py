@@ -1,0 +1,1 @@
+"""What a file holds, whether it is whole, and how its pixels are made fit for the gateway."""

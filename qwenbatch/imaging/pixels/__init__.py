@@ -1,0 +1,1 @@
+"""The only modules that import Pillow: import them where pixels are needed, not at start-up."""

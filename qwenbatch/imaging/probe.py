@@ -1,0 +1,57 @@
+"""A source read once: its digest, and what it holds."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from qwenbatch.errors import PictureError
+from qwenbatch.imaging.look import look
+
+if TYPE_CHECKING:
+    from qwenbatch.core.pictures import Picture
+
+_PIECE_BYTES: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a file is no picture to send: `what` completes "<name>: …", `advice` may be empty."""
+
+    what: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """The SHA-256 (32 bytes) and length of a file, and either its picture or its problem."""
+
+    sha256: bytes
+    size: int
+    picture: Picture | None
+    problem: Problem | None
+
+
+def examine(file: BinaryIO) -> Examined:
+    """Hash all bytes of a seekable file in pieces of 1 MiB, then look at the picture in it.
+
+    OSError from reading passes through. Whether the file changed meanwhile is the caller's to
+    tell, by fstat.
+    """
+    digest, size = _digest(file)
+    try:
+        picture = look(file, size)
+    except PictureError as error:
+        return Examined(digest, size, None, Problem(error.what, error.advice))
+    return Examined(digest, size, picture, None)
+
+
+def _digest(file: BinaryIO) -> tuple[bytes, int]:
+    running = hashlib.sha256()
+    size = 0
+    file.seek(0)
+    while piece := file.read(_PIECE_BYTES):
+        running.update(piece)
+        size += len(piece)
+    return running.digest(), size

@@ -1,0 +1,152 @@
+"""Opens the SQLite file as a ledger, or says why it is none."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from importlib.resources import files
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import apsw
+
+from qwenbatch.errors import DiskError, LedgerError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+APPLICATION_ID = 0x71776265
+"""`qwbe` in ASCII: what tells a ledger from any other SQLite file."""
+
+SCHEMA_VERSION = 1
+
+BUSY_MILLISECONDS = 10_000
+
+_DISK_ERRORS = (
+    apsw.FullError,
+    apsw.IOError,
+    apsw.ReadOnlyError,
+    apsw.CantOpenError,
+    apsw.PermissionsError,
+)
+
+
+@contextmanager
+def translated(path: str) -> Iterator[None]:
+    """SQLite's errors as ours, where they are the disk's or the file's doing."""
+    try:
+        yield
+    except _DISK_ERRORS as error:
+        raise DiskError(
+            f"the ledger {path} cannot be written: {error}",
+            "free room or mend the disk, then start the same command again: it resumes",
+        ) from error
+    except (apsw.NotADBError, apsw.CorruptError) as error:
+        raise LedgerError(
+            f"{path} is damaged or no ledger at all: {error}",
+            "nothing was changed; restore it from a backup",
+        ) from error
+    except apsw.BusyError as error:
+        raise LedgerError(
+            f"the ledger {path} is kept busy by another program: {error}",
+            "close what holds it, then try again",
+        ) from error
+
+
+def create_or_open(path: Path, *, service: str) -> apsw.Connection:
+    """The ledger at `path` for its one writer, made if it is not there yet.
+
+    Raises LedgerError if it belongs to another service, program or version; DiskError if it
+    cannot be written.
+    """
+    with translated(str(path)):
+        connection = apsw.Connection(str(path))
+        connection.set_busy_timeout(BUSY_MILLISECONDS)
+        if not _is_empty(connection):
+            _refuse_strangers(connection, path)
+        connection.pragma("journal_mode", "wal")
+        connection.pragma("synchronous", "full")
+        connection.pragma("foreign_keys", value=True)
+        connection.pragma("cache_size", -16_000)
+        if _is_empty(connection):
+            _create(connection, service)
+        _refuse_other_service(connection, path, service)
+    return connection
+
+
+def open_reader(path: Path) -> apsw.Connection:
+    """The ledger at `path` for looking only; it takes no lock and changes nothing."""
+    if not path.exists():
+        raise LedgerError(
+            f"there is no ledger at {path}",
+            "name the folder that was given to run with -o",
+        )
+    with translated(str(path)):
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        connection.set_busy_timeout(BUSY_MILLISECONDS)
+        _refuse_strangers(connection, path)
+    return connection
+
+
+def blank() -> apsw.Connection:
+    """An empty ledger in memory: what a check holds a manifest against before the first run."""
+    connection = apsw.Connection(":memory:")
+    _create(connection, "")
+    return connection
+
+
+def meta(connection: apsw.Connection, name: str) -> str:
+    """A fact about the ledger itself: its `id`, or the `service` that it belongs to."""
+    row = connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+    return str(row[0]) if row else ""
+
+
+def _is_empty(connection: apsw.Connection) -> bool:
+    return not connection.execute("SELECT count(*) FROM sqlite_schema").get
+
+
+def _create(connection: apsw.Connection, service: str) -> None:
+    with connection:
+        connection.execute(
+            files("qwenbatch.ledger").joinpath("schema.sql").read_text(encoding="utf-8"),
+        )
+        connection.executemany(
+            "INSERT INTO meta VALUES (?, ?)",
+            [("id", str(uuid4())), ("service", service)],
+        )
+        connection.pragma("application_id", APPLICATION_ID)
+        connection.pragma("user_version", SCHEMA_VERSION)
+
+
+def _refuse_strangers(connection: apsw.Connection, path: Path) -> None:
+    if connection.pragma("application_id") != APPLICATION_ID:
+        raise LedgerError(
+            f"{path} is a database of another program, not a ledger",
+            "nothing was changed; choose another folder with -o, or another --ledger",
+        )
+    version = connection.pragma("user_version")
+    if version != SCHEMA_VERSION:
+        raise LedgerError(
+            f"the ledger {path} has version {version}, this program knows {SCHEMA_VERSION}",
+            "nothing was changed; use the version of qwenbatch that made it, or a newer one",
+        )
+
+
+def _refuse_other_service(connection: apsw.Connection, path: Path, service: str) -> None:
+    recorded = meta(connection, "service")
+    if recorded != service:
+        raise LedgerError(
+            f"the ledger {path} belongs to the service {recorded}, this run would use {service}",
+            "a ledger belongs to one service: choose another folder with -o",
+        )
+
+
+def refuse_unless_service(connection: apsw.Connection, path: Path, service: str) -> None:
+    """LedgerError if an open ledger belongs to another service than this one."""
+    _refuse_other_service(connection, path, service)
+
+
+def dump_json(value: object) -> str:
+    """Compact JSON for a column."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)

@@ -1,0 +1,64 @@
+"""One run for one ledger: a lock that the kernel frees when its holder dies."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from qwenbatch.errors import DiskError, LedgerBusyError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file at `path`; LedgerBusyError names the holder if another run has it.
+
+    `flock` belongs to the open file: a forked child would inherit it and keep it past our death.
+    So nothing that runs under it forks.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise DiskError(
+            f"the lock file {path} cannot be made: {error.strerror}",
+            "choose a folder that you may write, with -o",
+        ) from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _busy(descriptor, path) from None
+        _sign(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _sign(descriptor: int) -> None:
+    holder = {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, json.dumps(holder).encode(), 0)
+
+
+def _busy(descriptor: int, path: Path) -> LedgerBusyError:
+    try:
+        holder = json.loads(os.pread(descriptor, 4096, 0))
+        who = f"process {holder['pid']} on {holder['host']} since {holder['since']}"
+    except (ValueError, KeyError, TypeError):
+        who = "another process"
+    return LedgerBusyError(
+        f"another run holds this ledger: {who} ({path})",
+        "wait for it, or stop it: one ledger is written by one run at a time",
+    )

@@ -1,0 +1,362 @@
+"""The plan of a run: its rows in temporary tables beside the ledger, never whole in memory."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from qwenbatch.core.items import BadRow, Fault
+from qwenbatch.core.occupancy import Holding, Known
+from qwenbatch.core.placements import FileStamp
+from qwenbatch.core.plan import Edit, Fate, KeyedRow, NamedRow, Standing
+from qwenbatch.core.states import EditState, PlacementState
+from qwenbatch.core.verdicts import Kind
+from qwenbatch.ledger import placements
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    import apsw
+
+    from qwenbatch.core.keys import EditKey
+    from qwenbatch.core.plan import DraftRow, Judged
+    from qwenbatch.ledger.writer import Writer
+
+PAGE = 1000
+"""Rows that are looked at in one step, so that the ledger's writer is never held up for long."""
+
+_CONTESTED = """
+    fault IS NULL AND key IS NOT NULL AND fold IN (
+        SELECT fold FROM temp.rows WHERE fault IS NULL AND key IS NOT NULL
+        GROUP BY fold HAVING min(key) <> max(key) OR min(path) <> max(path))
+"""
+
+_HOLDS = """
+    EXISTS (SELECT 1 FROM main.edits e JOIN main.placements p ON p.edit = e.id
+            WHERE e.key = r.key AND p.path = r.path AND p.replaced IS NULL AND p.digest IS NOT NULL)
+    AND NOT EXISTS (SELECT 1 FROM temp.rows o WHERE o.fold = r.fold AND o.level < 0
+                    AND o.fault IS NULL AND o.key <> r.key)
+"""
+
+_encode = msgspec.json.Encoder().encode
+_decode_keyed = msgspec.json.Decoder(KeyedRow).decode
+_decode_bad = msgspec.json.Decoder(BadRow).decode
+_decode_fault = msgspec.json.Decoder(Fault).decode
+
+
+class PlanStore:
+    """The rows of one run. Its methods block: they are called from the planner's thread."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._do = writer.now
+        script = files("qwenbatch.ledger").joinpath("plan.sql").read_text(encoding="utf-8")
+        self._do(lambda db: db.execute(script))
+
+    def add(self, drafts: Sequence[DraftRow]) -> None:
+        """Take in some rows, keyed or bad."""
+        rows = [
+            (
+                draft.row.number,
+                draft.row.line,
+                draft.row.image,
+                draft.source,
+                _encode(draft.keyed or draft.row),
+                draft.keyed.key if draft.keyed else None,
+                draft.path,
+                draft.fold,
+                draft.level,
+                *(draft.size or (None, None)),
+                _encode(draft.fault) if draft.fault else None,
+            )
+            for draft in drafts
+        ]
+        paths = [(draft.source,) for draft in drafts if draft.source]
+        inodes = [draft.identity for draft in drafts if draft.identity]
+
+        def insert(db: apsw.Connection) -> None:
+            db.executemany(
+                "INSERT INTO temp.rows (number, line, image, source, row, key, path, fold, level,"
+                " width, height, fault) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                rows,
+            )
+            db.executemany("INSERT OR IGNORE INTO temp.sources_by_path VALUES (?)", paths)
+            db.executemany("INSERT OR IGNORE INTO temp.sources_by_inode VALUES (?, ?)", inodes)
+
+        self._do(insert)
+
+    def finish_reading(self) -> None:
+        """All rows are in: index them."""
+
+        def index(db: apsw.Connection) -> None:
+            db.execute("CREATE INDEX temp.rows_fold ON rows (fold, key, path)")
+            db.execute("CREATE INDEX temp.rows_key ON rows (key, number)")
+
+        self._do(index)
+
+    def contested_outputs(self) -> list[tuple[int, str]]:
+        """Rows that name an output which another row, of another edit, names too: number, path."""
+        return self._do(
+            lambda db: db.execute(
+                "SELECT number, path FROM temp.rows WHERE level < 0 AND fault IS NULL"
+                " AND fold IN (SELECT fold FROM temp.rows WHERE level < 0 AND fault IS NULL"
+                "  GROUP BY fold HAVING min(key) <> max(key) OR min(path) <> max(path))",
+            ).fetchall(),
+        )
+
+    def contested_names(self) -> list[NamedRow]:
+        """Rows without an output whose default name is wanted by another edit too.
+
+        Left out are those whose edit already holds its path.
+        """
+
+        def find(db: apsw.Connection) -> list[NamedRow]:
+            return [
+                NamedRow(keyed=_decode_keyed(row), level=level)
+                for row, level in db.execute(
+                    f"SELECT row, level FROM temp.rows r WHERE level >= 0 AND {_CONTESTED}"  # noqa: S608 - constants
+                    f" AND NOT ({_HOLDS})",
+                )
+            ]
+
+        return self._do(find)
+
+    def rename(self, names: Iterable[tuple[int, str, str, int]]) -> None:
+        """Give rows other default names: number, path, fold, level."""
+        values = [(path, fold, level, number) for number, path, fold, level in names]
+        self._do(
+            lambda db: db.executemany(
+                "UPDATE temp.rows SET path = ?, fold = ?, level = ? WHERE number = ?",
+                values,
+            ),
+        )
+
+    def add_folders(self, folds: Iterable[str]) -> None:
+        """Folders that results need, folded: no result may have such a path."""
+        values = [(fold,) for fold in folds]
+        self._do(
+            lambda db: db.executemany("INSERT OR IGNORE INTO temp.folders VALUES (?)", values),
+        )
+
+    def outputs_that_are_folders(self) -> list[tuple[int, str]]:
+        """Rows whose path another row needs as a folder: number, path."""
+        return self._do(
+            lambda db: db.execute(
+                "SELECT number, path FROM temp.rows WHERE fault IS NULL"
+                " AND fold IN (SELECT fold FROM temp.folders)",
+            ).fetchall(),
+        )
+
+    def refuse(self, faults: Iterable[tuple[int, Fault]]) -> None:
+        """Make rows invalid: number, why."""
+        values = [(_encode(fault), Fate.INVALID, number) for number, fault in faults]
+        self._do(
+            lambda db: db.executemany(
+                "UPDATE temp.rows SET fault = ?, fate = ? WHERE number = ?",
+                values,
+            ),
+        )
+
+    def paths(self) -> Iterator[str]:
+        """The paths of all valid rows."""
+        for page in self._pages("SELECT number, path FROM temp.rows WHERE fault IS NULL"):
+            for _, path in page:
+                yield path
+
+    def is_source(self, absolute: str, device: int, inode: int) -> bool:
+        """Whether a file is one that some row edits."""
+        return self._do(
+            lambda db: bool(
+                db.execute(
+                    "SELECT EXISTS (SELECT 1 FROM temp.sources_by_path WHERE path = ?)"
+                    " OR EXISTS (SELECT 1 FROM temp.sources_by_inode"
+                    "            WHERE device = ? AND inode = ?)",
+                    (absolute, device, inode),
+                ).get,
+            ),
+        )
+
+    def holdings(self) -> Iterator[list[Holding]]:
+        """Every valid row with what the ledger has on its edit and on its path, by pages."""
+        for page in self._pages(
+            "SELECT r.number, r.key, r.path, e.state, e.kind, mine.state, mine.suffix,"
+            " oe.key, owner.suffix, owner.digest, owner.size, owner.mtime, owner.inode"
+            " FROM temp.rows r"
+            " LEFT JOIN main.edits e ON e.key = r.key"
+            " LEFT JOIN main.placements mine ON mine.path = r.path AND mine.edit = e.id"
+            " LEFT JOIN main.placements owner ON owner.path = r.path"
+            "  AND owner.state = 'saved' AND owner.replaced IS NULL"
+            " LEFT JOIN main.edits oe ON oe.id = owner.edit"
+            " WHERE r.fault IS NULL",
+            alias="r.",
+        ):
+            yield [_holding(row) for row in page]
+
+    def known_files(self, path: str) -> list[Known]:
+        """Every result that the ledger ever had, or prepared, for this path."""
+        return self._do(
+            lambda db: [
+                Known(key=key, digest=digest, suffix=suffix, stamp=None)
+                for key, digest, suffix in db.execute(
+                    "SELECT e.key, p.digest, p.suffix FROM main.placements p"
+                    " JOIN main.edits e ON e.id = p.edit"
+                    " WHERE p.path = ? AND p.digest IS NOT NULL",
+                    (path,),
+                )
+            ],
+        )
+
+    def judge(self, judged: Sequence[Judged]) -> None:
+        """Record what becomes of some rows."""
+        values = [
+            (item.fate, _encode(item.fault) if item.fault else None, item.number)
+            for item in judged
+        ]
+        self._do(
+            lambda db: db.executemany(
+                "UPDATE temp.rows SET fate = ?, fault = ifnull(?, fault) WHERE number = ?",
+                values,
+            ),
+        )
+
+    def refused(self) -> Iterator[tuple[int, str, Fault]]:
+        """Every invalid row, in the manifest's order: line, image, why."""
+        for page in self._pages(
+            "SELECT number, line, image, fault FROM temp.rows WHERE fault IS NOT NULL",
+        ):
+            for _, line, image, fault in page:
+                yield line, image, _decode_fault(fault)
+
+    def open_placements(self) -> int:
+        """Note in the ledger every path that waits for a paid result; how many there are."""
+
+        def want(db: apsw.Connection) -> int:
+            found = db.execute(
+                "SELECT DISTINCT key, path FROM temp.rows WHERE fate IN ('place', 'resend_lost')",
+            ).fetchall()
+            for key, path in found:
+                placements.want_again(db, key, path)
+            return len(found)
+
+        return self._do(want)
+
+    def edits(self) -> Iterator[Edit]:
+        """The edits to send, in the manifest's order, each once."""
+        for page in self._pages(
+            "SELECT number, row, fate FROM temp.rows r WHERE fate IN ('send', 'resend_lost')"
+            " AND number = (SELECT min(number) FROM temp.rows o WHERE o.key = r.key"
+            "               AND o.fate IN ('send', 'resend_lost'))",
+        ):
+            for _, row, fate in page:
+                yield self._edit(_decode_keyed(row), Fate(fate))
+
+    def rekey(self, old: EditKey, source: str, keyed: KeyedRow) -> list[Edit]:
+        """Rows whose source changed get its new key; the edits that they now make.
+
+        `keyed` is one of those rows with the new key; the others differ from it in their number
+        and path alone. Rows of the old key with another source keep it.
+        """
+
+        def change(db: apsw.Connection) -> None:
+            changed = db.execute(
+                "SELECT number, row FROM temp.rows WHERE key = ? AND source = ?",
+                (old, source),
+            ).fetchall()
+            for number, row in changed:
+                before = _decode_keyed(row)
+                after = KeyedRow(row=before.row, key=keyed.key, facts=keyed.facts)
+                db.execute(
+                    "UPDATE temp.rows SET key = ?, row = ?, fate = 'send' WHERE number = ?",
+                    (keyed.key, _encode(after), number),
+                )
+
+        self._do(change)
+        return [self._edit(keyed, Fate.SEND, rekeyed=True), *self._rest(old)]
+
+    def give_up(self, key: EditKey, kind: Kind) -> None:
+        """Note why the rows of an edit were not sent."""
+        self._do(
+            lambda db: db.execute("UPDATE temp.rows SET kind = ? WHERE key = ?", (kind, key)),
+        )
+
+    def owner(self, path: str) -> EditKey | None:
+        """The edit to which this manifest gives a path."""
+        row = self._do(
+            lambda db: db.execute(
+                "SELECT key FROM temp.rows WHERE path = ? AND fault IS NULL LIMIT 1",
+                (path,),
+            ).fetchone(),
+        )
+        return row[0] if row else None
+
+    def _rest(self, old: EditKey) -> list[Edit]:
+        row = self._do(
+            lambda db: db.execute(
+                "SELECT row FROM temp.rows WHERE key = ? AND fate = 'send' ORDER BY number LIMIT 1",
+                (old,),
+            ).fetchone(),
+        )
+        return [self._edit(_decode_keyed(row[0]), Fate.SEND, rekeyed=True)] if row else []
+
+    def _edit(self, keyed: KeyedRow, fate: Fate, *, rekeyed: bool = False) -> Edit:
+        def find(db: apsw.Connection) -> tuple[list[str], int, str | None]:
+            paths = db.execute(
+                "SELECT path, count(*) FROM temp.rows WHERE key = ? AND fault IS NULL"
+                " GROUP BY path ORDER BY min(number)",
+                (keyed.key,),
+            ).fetchall()
+            state = db.execute(
+                "SELECT state FROM main.edits WHERE key = ?",
+                (keyed.key,),
+            ).fetchone()
+            return [p for p, _ in paths], sum(n for _, n in paths), state[0] if state else None
+
+        paths, items, state = self._do(find)
+        return Edit(
+            keyed=keyed,
+            paths=tuple(paths),
+            items=items,
+            expected=EditState(state or EditState.PENDING),
+            fate=fate,
+            rekeyed=rekeyed,
+        )
+
+    def _pages(self, select: str, *, alias: str = "") -> Iterator[list[tuple]]:  # type: ignore[type-arg] # rows of any shape
+        """The rows of a query whose first column is `number`, a page at a time."""
+        column = f"{alias}number"
+        last = 0
+        while True:
+            page = self._do(
+                lambda db, last=last: db.execute(  # type: ignore[misc] # bound on purpose
+                    f"{select} AND {column} > ? ORDER BY {column} LIMIT ?",
+                    (last, PAGE),
+                ).fetchall(),
+            )
+            if not page:
+                return
+            yield page
+            last = page[-1][0]
+
+
+def _holding(row: tuple) -> Holding:  # type: ignore[type-arg] # a row of `holdings`
+    (number, key, path, state, kind, placed, suffix, owner, owner_suffix, digest, *stamp) = row
+    return Holding(
+        number=number,
+        key=key,
+        path=path,
+        standing=Standing(
+            edit=EditState(state) if state else None,
+            kind=Kind(kind) if kind else None,
+            placement=PlacementState(placed) if placed else None,
+        ),
+        suffix=suffix or "",
+        owner=None
+        if owner is None
+        else Known(
+            key=owner,
+            digest=digest,
+            suffix=owner_suffix,
+            stamp=None if None in stamp else FileStamp(*stamp),
+        ),
+    )

@@ -1,0 +1,164 @@
+-- The ledger, version 1. Times are milliseconds since the epoch, days are whole UTC days since it,
+-- money is whole micro-dollars, digests and keys are 32 bytes.
+
+CREATE TABLE meta (
+    name  TEXT PRIMARY KEY,            -- 'id' and 'service'
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE edits (
+    id      INTEGER PRIMARY KEY,
+    key     BLOB NOT NULL UNIQUE,
+    state   TEXT NOT NULL CHECK (state IN ('pending', 'sending', 'edited', 'uncertain', 'failed')),
+    origin  TEXT,                      -- while sending: what it was before
+    attempt BLOB,                      -- while sending: the attempt in flight
+    kind    TEXT,                      -- of its last failure
+    CHECK ((state = 'sending') = (attempt IS NOT NULL)),
+    CHECK ((state = 'sending') = (origin IS NOT NULL))
+) STRICT;
+
+CREATE TABLE attempts (
+    edit       INTEGER NOT NULL REFERENCES edits,
+    id         BLOB NOT NULL,
+    run        INTEGER NOT NULL,
+    sent_at    INTEGER NOT NULL,
+    price      INTEGER NOT NULL CHECK (price >= 0),
+    state      TEXT NOT NULL CHECK (state IN ('reserved', 'unpaid', 'paid', 'uncertain')),
+    ended_at   INTEGER,
+    kind       TEXT,
+    status     INTEGER,                -- HTTP
+    message    TEXT,
+    request_id TEXT,
+    url        TEXT,                   -- of the result
+    width      INTEGER,                -- as `usage` says, in pixels
+    height     INTEGER,
+    settled_at INTEGER,
+    raw        BLOB,                   -- the answer as it came, until nothing depends on it any more
+    PRIMARY KEY (edit, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX attempts_open ON attempts (state) WHERE state IN ('reserved', 'uncertain');
+
+CREATE TABLE placements (
+    id       INTEGER PRIMARY KEY,
+    edit     INTEGER NOT NULL REFERENCES edits,
+    path     TEXT NOT NULL,            -- the item's, relative to OUT
+    state    TEXT NOT NULL CHECK (state IN ('waiting', 'saved', 'lost')),
+    suffix   TEXT NOT NULL DEFAULT '', -- behind the path, where the result is no PNG
+    replaced TEXT,                     -- where the file was moved to, relative to OUT
+    digest   BLOB,                     -- of the file; recorded before it is renamed into place
+    size     INTEGER,
+    mtime    INTEGER,                  -- nanoseconds
+    inode    INTEGER,
+    UNIQUE (path, edit)
+) STRICT;
+
+CREATE INDEX placements_edit ON placements (edit);
+CREATE UNIQUE INDEX placements_in_place ON placements (path)
+    WHERE state = 'saved' AND replaced IS NULL;
+CREATE INDEX placements_waiting ON placements (edit) WHERE state = 'waiting';
+
+CREATE TABLE runs (
+    id          INTEGER PRIMARY KEY,
+    name        TEXT NOT NULL UNIQUE,
+    manifest    TEXT NOT NULL,
+    started_at  INTEGER NOT NULL,
+    ended_at    INTEGER,
+    stopped_by  TEXT,
+    exit_status INTEGER,
+    summary     TEXT                   -- the JSON object of --json
+) STRICT;
+
+-- The rows of each manifest as its last run saw them, for status and export.
+CREATE TABLE manifests (
+    id   INTEGER PRIMARY KEY,
+    path TEXT NOT NULL UNIQUE
+) STRICT;
+
+CREATE TABLE items (
+    manifest        INTEGER NOT NULL REFERENCES manifests,
+    number          INTEGER NOT NULL,
+    line            INTEGER NOT NULL,
+    image           TEXT NOT NULL,     -- an absolute path, or a URL
+    instruction     TEXT NOT NULL,
+    negative_prompt TEXT NOT NULL,
+    watermark       INTEGER NOT NULL,
+    take            INTEGER NOT NULL,
+    output          TEXT,              -- as wanted by the row
+    id              TEXT,
+    extra           BLOB,              -- the travelling columns, a JSON object; NULL: none
+    key             BLOB,              -- NULL: the row is invalid before its key was known
+    path            TEXT,              -- its result's, relative to OUT
+    fault           TEXT,              -- why it is invalid
+    PRIMARY KEY (manifest, number)
+) STRICT, WITHOUT ROWID;
+
+-- A source's digest and looks, as long as its stat stays the same.
+CREATE TABLE sources (
+    path    TEXT PRIMARY KEY,
+    size    INTEGER NOT NULL,
+    mtime   INTEGER NOT NULL,          -- nanoseconds
+    ctime   INTEGER NOT NULL,          -- nanoseconds
+    inode   INTEGER NOT NULL,
+    digest  BLOB NOT NULL,
+    picture BLOB NOT NULL              -- what was seen: JSON
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE paces (
+    gateway TEXT PRIMARY KEY,
+    rate    REAL NOT NULL              -- starts a second, as last learned
+) STRICT, WITHOUT ROWID;
+
+-- Running totals, moved by the triggers below in the very transaction that moves the rows.
+CREATE TABLE spending (
+    scope     TEXT NOT NULL,           -- 'run' or 'day'
+    id        INTEGER NOT NULL,        -- the run's, or the UTC day of sending
+    reserved  INTEGER NOT NULL DEFAULT 0,
+    paid      INTEGER NOT NULL DEFAULT 0,
+    uncertain INTEGER NOT NULL DEFAULT 0,
+    attempts  INTEGER NOT NULL DEFAULT 0,
+    bought    INTEGER NOT NULL DEFAULT 0, -- attempts that were paid
+    PRIMARY KEY (scope, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE tally (
+    state TEXT NOT NULL,
+    kind  TEXT NOT NULL,
+    edits INTEGER NOT NULL,
+    PRIMARY KEY (state, kind)
+) STRICT, WITHOUT ROWID;
+
+CREATE VIEW deltas AS SELECT NULL AS run, NULL AS sent_at, NULL AS state, NULL AS price, NULL AS sign;
+
+CREATE TRIGGER deltas_count INSTEAD OF INSERT ON deltas BEGIN
+    INSERT INTO spending (scope, id) VALUES ('run', NEW.run), ('day', NEW.sent_at / 86400000)
+        ON CONFLICT DO NOTHING;
+    UPDATE spending SET
+        reserved  = reserved  + NEW.sign * NEW.price * (NEW.state = 'reserved'),
+        paid      = paid      + NEW.sign * NEW.price * (NEW.state = 'paid'),
+        uncertain = uncertain + NEW.sign * NEW.price * (NEW.state = 'uncertain'),
+        attempts  = attempts  + NEW.sign,
+        bought    = bought    + NEW.sign * (NEW.state = 'paid')
+    WHERE (scope = 'run' AND id = NEW.run) OR (scope = 'day' AND id = NEW.sent_at / 86400000);
+END;
+
+CREATE TRIGGER attempts_inserted AFTER INSERT ON attempts BEGIN
+    INSERT INTO deltas VALUES (NEW.run, NEW.sent_at, NEW.state, NEW.price, 1);
+END;
+CREATE TRIGGER attempts_moved AFTER UPDATE OF state ON attempts WHEN OLD.state <> NEW.state BEGIN
+    INSERT INTO deltas VALUES (OLD.run, OLD.sent_at, OLD.state, OLD.price, -1);
+    INSERT INTO deltas VALUES (NEW.run, NEW.sent_at, NEW.state, NEW.price, 1);
+END;
+CREATE TRIGGER attempts_deleted AFTER DELETE ON attempts BEGIN
+    INSERT INTO deltas VALUES (OLD.run, OLD.sent_at, OLD.state, OLD.price, -1);
+END;
+
+CREATE TRIGGER edits_inserted AFTER INSERT ON edits BEGIN
+    INSERT INTO tally VALUES (NEW.state, ifnull(NEW.kind, ''), 1)
+        ON CONFLICT DO UPDATE SET edits = edits + 1;
+END;
+CREATE TRIGGER edits_moved AFTER UPDATE OF state, kind ON edits BEGIN
+    UPDATE tally SET edits = edits - 1 WHERE state = OLD.state AND kind = ifnull(OLD.kind, '');
+    INSERT INTO tally VALUES (NEW.state, ifnull(NEW.kind, ''), 1)
+        ON CONFLICT DO UPDATE SET edits = edits + 1;
+END;

@@ -1,0 +1,129 @@
+"""The one writer: moves queue up, and what queued during a commit is the next batch.
+
+Group commit without a timer: one move alone is committed at once, sixteen at a time share one
+flush. Each move has a savepoint of its own, so that one that is refused takes none with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import Future
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from qwenbatch.ledger.database import translated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import apsw
+
+T = TypeVar("T")
+
+MOST_IN_BATCH = 512
+"""Moves that share one commit at the most, so that none waits long for its flush."""
+
+
+class _Job(Generic[T]):
+    """A move and whom to tell of its end."""
+
+    def __init__(self, move: Callable[[apsw.Connection], T]) -> None:
+        self.future: Future[T] = Future()
+        self._move = move
+        self._outcome: T
+        self._error: BaseException | None = None
+
+    def run(self, connection: apsw.Connection) -> None:
+        """Do the move inside its savepoint; its end is told only after the commit."""
+        connection.execute("SAVEPOINT move")
+        try:
+            self._outcome = self._move(connection)
+        except BaseException as error:  # noqa: BLE001 - it is handed to whoever asked
+            connection.execute("ROLLBACK TO move")
+            self._error = error
+        connection.execute("RELEASE move")
+
+    def tell(self) -> None:
+        """The commit is on the disk."""
+        if self._error is not None:
+            self.fail(self._error)
+        elif self.future.set_running_or_notify_cancel():
+            self.future.set_result(self._outcome)
+
+    def fail(self, error: BaseException) -> None:
+        """The move was refused, or its commit failed: nothing of it is recorded."""
+        if self.future.set_running_or_notify_cancel():
+            self.future.set_exception(error)
+
+
+class Writer:
+    """A thread that owns the writing connection. Close it to let the last batch finish."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        self._path = connection.filename
+        self._jobs: SimpleQueue[_Job[Any] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._serve, name="ledger-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, move: Callable[[apsw.Connection], T]) -> Future[T]:
+        """Queue a move; the future ends once it is durable, or refused.
+
+        A move that is queued is done, whether or not anyone still waits for it: whoever is
+        cancelled meanwhile must look at what became of it.
+        """
+        job = _Job(move)
+        self._jobs.put(job)
+        return job.future
+
+    async def __call__(self, move: Callable[[apsw.Connection], T]) -> T:
+        """Do a move and wait until it is durable."""
+        return await asyncio.shield(asyncio.wrap_future(self.submit(move)))
+
+    def now(self, move: Callable[[apsw.Connection], T]) -> T:
+        """Do a move from a thread that may block, and wait until it is durable."""
+        return self.submit(move).result()
+
+    def close(self) -> None:
+        """Finish what is queued, then close the connection."""
+        self._jobs.put(None)
+        self._thread.join()
+        self._connection.close()
+
+    def _serve(self) -> None:
+        while (batch := self._next_batch()) is not None:
+            self._commit(batch)
+
+    def _next_batch(self) -> list[_Job[Any]] | None:
+        first = self._jobs.get()
+        if first is None:
+            return None
+        batch = [first]
+        while len(batch) < MOST_IN_BATCH and not self._jobs.empty():
+            job = self._jobs.get()
+            if job is None:
+                self._jobs.put(None)
+                break
+            batch.append(job)
+        return batch
+
+    def _commit(self, batch: list[_Job[Any]]) -> None:
+        try:
+            with translated(self._path):
+                self._connection.execute("BEGIN IMMEDIATE")
+                for job in batch:
+                    job.run(self._connection)
+                self._connection.execute("COMMIT")
+        except BaseException as error:  # noqa: BLE001 - it is handed to whoever asked
+            self._roll_back()
+            for job in batch:
+                job.fail(error)
+        else:
+            for job in batch:
+                job.tell()
+
+    def _roll_back(self) -> None:
+        # SQLite rolls back by itself on some errors, a full disk among them.
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")

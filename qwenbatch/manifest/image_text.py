@@ -1,0 +1,109 @@
+"""What a manifest's `image` says, as a source. Nothing is looked up: neither disk nor network."""
+
+from __future__ import annotations
+
+import re
+from posixpath import join, normpath
+from urllib.parse import urlsplit
+
+from qwenbatch.core.items import Fault, FileSource, Source, UrlSource
+from qwenbatch.core.paths import mirror_of, mirror_of_url
+
+MAX_URL_CHARACTERS = 8_000
+MAX_PATH_BYTES = 4_095
+"""What Linux takes; longer paths name nothing."""
+
+_is_plain_path = re.compile(
+    r"[A-Za-z0-9_()+,=@&~'#!% -][A-Za-z0-9_()+,=@&~'#!%. -]*+"
+    r"(?:/[A-Za-z0-9_()+,=@&~'#!% -][A-Za-z0-9_()+,=@&~'#!%. -]*+)*+"
+).fullmatch
+_is_plain_url = re.compile(
+    r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:[/?#][!-\[\]-~]*)?"
+).fullmatch
+_scheme = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]*):(//)?").match
+_BLANK_OR_CONTROL = re.compile(r"[\s\x00-\x1f\x7f-\x9f]")
+
+
+def image_source(text: str, base: str) -> tuple[Source, str] | Fault:
+    """The source that a text names, with its mirror; or why it names none.
+
+    `base` is the manifest's folder, absolute and normalised. Data URIs are refused: they have a
+    place of their own only in JSONL, which looks for them first.
+    """
+    if ":" in text and (scheme := _scheme(text)):
+        name, slashes = scheme[1].lower(), scheme[2]
+        if name in {"http", "https"}:
+            return _url_source(text)
+        if slashes or name in {"data", "file"}:
+            return _foreign(name)
+    if _is_plain_path(text):
+        path = f"{base}/{text}" if base != "/" else f"/{text}"
+        if len(path) <= MAX_PATH_BYTES // 4:
+            return FileSource(path), text
+    return _file_source(text, base)
+
+
+def _refusal(reason: str, advice: str) -> Fault:
+    return Fault(reason=reason, column="image", advice=advice)
+
+
+def _foreign(scheme: str) -> Fault:
+    """Why an image under another scheme is not taken."""
+    if scheme == "file":
+        return _refusal("a file: URL is not taken", "write the path itself")
+    if scheme == "data":
+        return _refusal(
+            "a data URI is taken only from a JSONL manifest, as data:<type>;base64,<data>",
+            "write the picture to a file and name that",
+        )
+    return _refusal(
+        f"{scheme}:// is not supported: an image is a file or an http(s) URL",
+        "copy the pictures to this machine, or give signed https URLs",
+    )
+
+
+def _file_source(text: str, base: str) -> tuple[Source, str] | Fault:
+    if not text:
+        return _refusal("the image is empty", "give a path or an http(s) URL")
+    if "\0" in text:
+        return _refusal("the image's path holds a NUL character", "remove it")
+    path = normpath(join(base, text))
+    if path.startswith("//"):
+        path = path[1:]
+    if len(path.encode(errors="replace")) > MAX_PATH_BYTES:
+        return _refusal(f"the image's path is longer than {MAX_PATH_BYTES:,} bytes", "shorten it")
+    if path == "/" or text.endswith("/"):
+        return _refusal("the image's path names a folder", "name a file")
+    return FileSource(path), mirror_of(path, base)
+
+
+def _url_source(text: str) -> tuple[Source, str] | Fault:
+    if len(text) > MAX_URL_CHARACTERS:
+        return _refusal(
+            f"the URL is longer than {MAX_URL_CHARACTERS:,} characters",
+            "download the picture and name the file",
+        )
+    if not _is_plain_url(text) and (fault := _url_fault(text)):
+        return fault
+    return UrlSource(text), mirror_of_url(text)
+
+
+def _url_fault(text: str) -> Fault | None:
+    """Why a URL is none that may be handed to the service."""
+    if _BLANK_OR_CONTROL.search(text):
+        return _refusal("the URL holds a blank or a control character", "write it as %20")
+    if "\\" in text:
+        return _refusal("the URL holds a backslash", "write it as %5C, or / if that is meant")
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return _refusal("this is no URL", "write https://host/path")
+    if "@" in parts.netloc:
+        return _refusal(
+            "the URL holds a user or a password, which the service would see",
+            "give a signed URL, or download the picture and name the file",
+        )
+    if not host:
+        return _refusal("the URL names no host", "write https://host/path")
+    return None

@@ -1,0 +1,153 @@
+"""The closing words of a run or a check, on one screen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from qwenbatch.core.money import dollars
+from qwenbatch.core.verdicts import Kind
+from qwenbatch.observe.amounts import number_of, span
+from qwenbatch.observe.plain_text import plain
+from qwenbatch.observe.words import KIND_WORDS, STOP_WORDS, Words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import Console
+
+    from qwenbatch.core.summary import Estimate, Summary
+
+MOST_KINDS = 3
+"""So many kinds of failure are told in words; the others are counted."""
+
+_MOST_PATH = 4096
+
+
+def closing_summary(
+    summary: Summary,
+    *,
+    out: str,
+    command_again: str | None,
+    report: str | None,
+    console: Console,
+    sandbox: bool = False,
+) -> None:
+    """Print how it ended: items, money, failures, why it stopped, where results are, what next.
+
+    `command_again` is the exact command that goes on, `report` where a report was written; both
+    are left out if None. It fits on 24 lines of 80 columns, unless paths are long.
+    """
+    page = _Page(console)
+    _tell_end(page, summary)
+    for row in _counts(summary):
+        console.print(row, overflow="fold")
+    if summary.estimate is not None:
+        page.line(_foreseen(summary.estimate, sandbox=sandbox), "bold")
+    for text, style in _money(summary, sandbox=sandbox):
+        page.line(text, style)
+    _tell_failures(page, summary)
+    if summary.estimate is None:
+        page.copied("results", out)
+    if report is not None:
+        page.copied("report", report)
+    if command_again is not None:
+        page.copied("next", command_again)
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    console: Console
+
+    def line(self, text: str, style: str = "") -> None:
+        self.console.print(Text(self._plain(text), style), overflow="fold")
+
+    def copied(self, name: str, text: str) -> None:
+        """A path or command on a line of its own that a copy takes whole: it is never broken."""
+        shown = Text.assemble((f"{name}: ", "dim"), (self._plain(text), "bold"))
+        self.console.print(shown, soft_wrap=True)
+
+    def _plain(self, text: str) -> str:
+        return plain(text, most=_MOST_PATH, encoding=self.console.encoding)
+
+
+def _tell_end(page: _Page, summary: Summary) -> None:
+    took = f" after {span(summary.seconds)}" if summary.seconds else ""
+    would = "would stop" if summary.estimate is not None else f"stopped{took}"
+    if summary.stopped_by is not None:
+        words = STOP_WORDS[summary.stopped_by]
+        page.line(f"{would} ({summary.stopped_by}): {words.means}", "yellow")
+        page.line(f"  {words.advice}")
+    elif summary.estimate is not None:
+        page.line("checked; nothing was sent", "bold")
+    elif summary.items.saved == summary.items.total:
+        page.line(f"every item is saved{took}", "green")
+    else:
+        page.line(f"finished{took}; not every item is saved", "yellow")
+
+
+def _counts(summary: Summary) -> Iterator[Text]:
+    items = summary.items
+    width = len(f"{items.total:,}")
+    if summary.estimate is not None:
+        saved, pending = "saved already", "pending: to be sent or fetched"
+    else:
+        saved = "saved"
+        if items.reused:
+            saved += f" ({items.reused:,} of them not paid for by this run)"
+        pending = "pending: the next run goes on with them"
+    for number, words, style in (
+        (items.saved, saved, "green"),
+        (items.failed, "failed: refused by the gateway", "red"),
+        (items.invalid, "invalid: bad rows, not sent", "red"),
+        (items.lost, "lost: paid, but not to be had any more", "red"),
+        (items.uncertain, "uncertain: perhaps paid", "yellow"),
+        (items.pending, pending, ""),
+    ):
+        if number:
+            yield Text.assemble((f"{number:{width},}", style), f"  {words}")
+    yield Text(f"{items.total:{width},}  items in all", "bold")
+
+
+def _foreseen(estimate: Estimate, *, sandbox: bool) -> str:
+    text = f"would send {number_of(estimate.edits, 'edit')}, {dollars(estimate.cost)}"
+    if sandbox:
+        text += " in the sandbox's play money"
+    if estimate.left is not None:
+        text += f"; left under the caps: {dollars(estimate.left)}"
+    return text
+
+
+def _money(summary: Summary, *, sandbox: bool) -> Iterator[tuple[str, str]]:
+    cost, edits = summary.cost, summary.edits
+    if sandbox:
+        yield "sandbox: nothing was really paid; the sums are play money", "yellow"
+    if summary.estimate is None:
+        paid = f"{number_of(edits.paid, 'edit')}, {number_of(edits.attempts, 'attempt')}"
+        yield f"{dollars(cost.spent)} spent ({paid})", "bold"
+    if cost.exposure:
+        yield f"perhaps paid: {dollars(cost.exposure)} for edits whose outcome is unknown", "yellow"
+    if cost.maybe_twice:
+        yield f"perhaps paid twice: {dollars(cost.maybe_twice)}; see the invoice", "yellow"
+
+
+def _tell_failures(page: _Page, summary: Summary) -> None:
+    ranked = sorted(summary.failures.items(), key=lambda pair: (-pair[1], pair[0]))
+    for name, number in ranked[:MOST_KINDS]:
+        words = _words_of(name)
+        page.line(f"{number:,} {name.replace('_', ' ')}: {words.means}", "red")
+        page.line(f"  {words.advice}")
+    if len(ranked) > MOST_KINDS:
+        others = sum(number for _, number in ranked[MOST_KINDS:])
+        kinds = number_of(len(ranked) - MOST_KINDS, "other kind")
+        page.line(f"{others:,} more of {kinds}: see `qwenbatch status`")
+
+
+def _words_of(name: str) -> Words:
+    try:
+        return KIND_WORDS[Kind(name)]
+    except ValueError:
+        # A ledger of a newer version may hold kinds that this one does not know.
+        return Words("a kind that this version does not know", "see `qwenbatch status`")

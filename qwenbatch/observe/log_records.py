@@ -1,0 +1,100 @@
+"""An event as plain data for a log: every field, by its name."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+from qwenbatch.core.events import (
+    AttemptEnded,
+    Event,
+    FetchFailed,
+    ResultLost,
+    ResultSaved,
+    RowRefused,
+    RowWarned,
+    Stopping,
+)
+from qwenbatch.core.money import MicroUSD, usd
+from qwenbatch.observe.plain_text import without_queries
+
+MOST_TEXT = 4000
+"""Characters of one text that a log keeps."""
+
+Plain: TypeAlias = "str | int | float | bool | list[Plain] | dict[str, Plain] | None"
+"""What JSON can hold."""
+
+_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
+
+def event_name(event: Event) -> str:
+    """The event's name as logs know it: `attempt_ended`."""
+    return _HUMP.sub("_", type(event).__name__).lower()
+
+
+def record_of(event: Event) -> dict[str, Plain]:
+    """The event's fields, in their order: values inside values are objects.
+
+    Money is in dollars, keys are hexadecimal, enumerations their values, URLs without queries;
+    texts are cut at 4,000 characters. Numbers that JSON cannot write (infinite ones) are null.
+    """
+    return _fields_of(event)
+
+
+_WARNINGS: Mapping[type[Event], str] = MappingProxyType(
+    {
+        RowRefused: "warning",
+        RowWarned: "warning",
+        FetchFailed: "warning",
+        Stopping: "warning",
+        ResultLost: "error",
+    },
+)
+
+
+def level_of(event: Event) -> str:
+    """`info`, `warning` or `error`: how much a person should care."""
+    match event:
+        case AttemptEnded(kind=kind):
+            return "info" if kind is None else "warning"
+        case ResultSaved(warning=warning):
+            return "warning" if warning else "info"
+        case _:
+            return _WARNINGS.get(type(event), "info")
+
+
+def _fields_of(value: Any) -> dict[str, Plain]:
+    record: dict[str, Plain] = {}
+    for field in fields(value):
+        part = getattr(value, field.name)
+        # Micro-dollars are plain integers once they run: only the field's type tells them apart.
+        is_money = MicroUSD.__name__ in str(field.type)
+        record[field.name] = usd(part) if is_money and part is not None else _plain(part)
+    return record
+
+
+def _plain(value: Any) -> Plain:  # noqa: PLR0911 - one return a type
+    match value:
+        case Enum():
+            return _plain(value.value)
+        case str():
+            return without_queries(value[:MOST_TEXT])
+        case bytes():
+            return value.hex()
+        case float():
+            return value if math.isfinite(value) else None
+        case bool() | int() | None:
+            return value
+        case Mapping():
+            return {str(name): _plain(part) for name, part in value.items()}
+        case tuple() | list():
+            return [_plain(part) for part in value]
+        case _ if is_dataclass(value):
+            return _fields_of(value)
+        case _:
+            return _plain(str(value))

@@ -1,0 +1,1 @@
+"""What became of a manifest's items, for people and for spreadsheets."""
