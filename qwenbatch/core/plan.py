@@ -9,6 +9,7 @@ import msgspec
 from qwenbatch.core.items import BadRow, Fault, Row
 from qwenbatch.core.keys import EditKey, canonical_url, edit_key
 from qwenbatch.core.occupancy import Claim
+from qwenbatch.core.outcomes import ItemState
 from qwenbatch.core.sources import SourceFacts
 from qwenbatch.core.states import EditState, PlacementState
 from qwenbatch.core.verdicts import Kind
@@ -29,17 +30,6 @@ class Fate(StrEnum):
     """Nothing, unless asked: its edit is uncertain, failed, or its result lost."""
     INVALID = "invalid"
     """Nothing: the row is refused."""
-
-
-class ItemState(StrEnum):
-    """In which count an item is."""
-
-    SAVED = "saved"
-    FAILED = "failed"
-    INVALID = "invalid"
-    UNCERTAIN = "uncertain"
-    LOST = "lost"
-    PENDING = "pending"
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):

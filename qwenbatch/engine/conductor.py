@@ -11,9 +11,7 @@ from __future__ import annotations
 
 from enum import Enum, auto
 from itertools import count
-from typing import TYPE_CHECKING
-
-import anyio
+from typing import TYPE_CHECKING, assert_never
 
 from qwenbatch.core.attempts import (
     AttemptEnd,
@@ -29,6 +27,7 @@ from qwenbatch.core.replies import Answered, Broken, Withheld
 from qwenbatch.core.retry import AfterAttempt, Tally, after_attempt
 from qwenbatch.core.states import EditEvent
 from qwenbatch.core.verdicts import Kind, kind_of
+from qwenbatch.engine.shield import unbroken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,8 +112,7 @@ class Conductor:
                 if not await self._governor.turn():
                     return Conducted.LEFT
                 # Under a shield: a permit that is granted while we are cancelled would be lost.
-                with anyio.CancelScope(shield=True):
-                    permit = await self._ledger.permit(self._request(edit, attempt))
+                permit = await unbroken(self._ledger.permit(self._request(edit, attempt)))
                 match permit:
                     case Permit():
                         return await self._send(edit, attempt, source, tally)
@@ -122,6 +120,8 @@ class Conductor:
                         return Conducted.LEFT
                     case CapRefusal():
                         return permit
+                    case never:
+                        assert_never(never)
 
     async def _send(
         self,
@@ -137,16 +137,14 @@ class Conductor:
                 reply: Reply = Withheld()
             else:
                 self._report(_sent(edit, attempt))
-                reply = await self._gateway.post(edit.keyed, source)
+                reply = await self._gateway.post(source)
         except BaseException:
-            with anyio.CancelScope(shield=True):
-                await self._record_abort(edit, attempt, source)
+            await unbroken(self._record_abort(edit, attempt, source))
             raise
-        with anyio.CancelScope(shield=True):
-            if isinstance(reply, Withheld):
-                await self._release(edit, attempt)
-                return Conducted.LEFT if self._governor.stopping else Conducted.CHANGED
-            return await self._record(edit, attempt, reply, tally, began)
+        if isinstance(reply, Withheld):
+            await unbroken(self._release(edit, attempt))
+            return Conducted.LEFT if self._governor.stopping else Conducted.CHANGED
+        return await unbroken(self._record(edit, attempt, reply, tally, began))
 
     async def _record(
         self,

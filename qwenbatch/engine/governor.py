@@ -69,7 +69,8 @@ class Governor:
     # ------------------------------------------------------------------ when a POST may start
 
     async def ramp_up(self) -> None:
-        """Let the number of slots grow to its most; ends when it is there."""
+        """Let the number of slots grow from a few to its most; ends when it is there."""
+        self._ramp.began = self._last_accepted = self._clock.monotonic()
         while self._slots.total_tokens < self._concurrency:
             await anyio.sleep(RAMP_STEP)
             self._slots.total_tokens = self._ramp.slots(self._clock.monotonic())
@@ -151,7 +152,7 @@ class Governor:
         self._breaker = self._breaker.after(kind)
         if self._breaker.open and again:
             self.stop(StopReason.BREAKER, _BREAKER_WORDS)
-        if kind in HALTS:
+        if kind is not None and kind in HALTS:
             self.stop(HALTS[kind], "the gateway refuses this run")
         self.freed()
 

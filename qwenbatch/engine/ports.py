@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from qwenbatch.core.events import Event
     from qwenbatch.core.items import Fault, Source
     from qwenbatch.core.keys import EditKey
-    from qwenbatch.core.occupancy import Holding, Known, Occupant
+    from qwenbatch.core.occupancy import Holding, Occupant
     from qwenbatch.core.placements import FileStamp, PaidEdit, Placement, Preparation, Saved
     from qwenbatch.core.plan import DraftRow, Edit, Judged, KeyedRow, NamedRow
     from qwenbatch.core.replies import Reply
@@ -38,11 +38,7 @@ class Report(Protocol):
         """Tell an event; it must not raise, nor take long."""
 
 
-class SourceReader(Protocol):
-    """Reads sources for the plan."""
-
-    def examine(self, sources: Sequence[Source]) -> list[Seen]:
-        """What is in each of these sources; unchanged files are not read again."""
+# ---------------------------------------------------------------------- for the planner
 
 
 class Seen(Protocol):
@@ -57,6 +53,13 @@ class Seen(Protocol):
         """Device and inode of its file, if there is one."""
 
 
+class SourceReader(Protocol):
+    """Reads sources."""
+
+    def examine(self, sources: Sequence[Source | None]) -> Sequence[Seen]:
+        """What is in each of these sources; unchanged files are not read again."""
+
+
 class OutFolder(Protocol):
     """Looks at what lies at the items' paths."""
 
@@ -65,61 +68,66 @@ class OutFolder(Protocol):
 
 
 class PlanBook(Protocol):
-    """Keeps a run's rows while the planner works on them."""
+    """Keeps a run's rows while the planner works on them. Rows are named by their numbers."""
 
-    def add(self, drafts: Sequence[DraftRow]) -> None: ...
-    def finish_reading(self) -> None: ...
-    def contested_outputs(self) -> list[tuple[int, str]]: ...
-    def outputs_that_are_sources(self, out: str) -> list[tuple[int, str]]: ...
-    def contested_names(self) -> list[NamedRow]: ...
-    def rename(self, names: Iterable[tuple[int, str, str, int]]) -> None: ...
-    def paths(self) -> Iterator[str]: ...
-    def add_folders(self, folds: Iterable[str]) -> None: ...
-    def outputs_that_are_folders(self) -> list[tuple[int, str]]: ...
-    def holdings(self) -> Iterator[list[Holding]]: ...
-    def known_files(self, path: str) -> list[Known]: ...
-    def judge(self, judged: Sequence[Judged]) -> None: ...
-    def refuse(self, faults: Iterable[tuple[int, Fault]]) -> None: ...
+    def add(self, drafts: Sequence[DraftRow]) -> None:
+        """Take in some rows, keyed or bad."""
+
+    def finish_reading(self) -> None:
+        """All rows are in."""
+
+    def contested_outputs(self) -> list[tuple[int, str]]:
+        """Rows that name an output which another edit's row names too: number, path."""
+
+    def contested_names(self) -> list[NamedRow]:
+        """Rows whose default name another edit's row wants too."""
+
+    def rename(self, names: Iterable[tuple[int, str, str, int]]) -> None:
+        """Give rows other default names: number, path, fold, level."""
+
+    def paths(self) -> Iterator[str]:
+        """The paths of all valid rows."""
+
+    def add_folders(self, folds: Iterable[str]) -> None:
+        """Folders that results need, folded."""
+
+    def outputs_that_are_folders(self) -> list[tuple[int, str]]:
+        """Rows whose path another row needs as a folder: number, path."""
+
+    def outputs_that_are_sources(self, out: str) -> list[tuple[int, str]]:
+        """Rows whose path below OUT is some row's source: number, path."""
+
+    def holdings(self) -> Iterator[list[Holding]]:
+        """Every valid row with what the ledger has on its edit and its path, by pages."""
+
+    def judge(self, judged: Sequence[Judged]) -> None:
+        """Record what becomes of some rows."""
+
+    def refuse(self, faults: Iterable[tuple[int, Fault]]) -> None:
+        """Make rows invalid: number, why."""
+
+    def refused(self) -> Iterator[tuple[int, str, Fault]]:
+        """Every invalid row: line, image, why."""
 
 
-class Agenda(Protocol):
-    """What the planned run has to do."""
-
-    def edits(self) -> AsyncIterator[Edit]:
-        """The edits to send, in the manifest's order, each once."""
-
-    async def rekey(self, edit: Edit, keyed: KeyedRow) -> list[Edit]:
-        """The edits that an edit makes whose source changed."""
-
-    async def give_up(self, key: EditKey, kind: Kind) -> None:
-        """An edit is not sent in this run, and why."""
-
-    async def owner(self, path: str) -> EditKey | None:
-        """The edit to which this manifest gives a path."""
+# ---------------------------------------------------------------------- for the conductor
 
 
 class Permits(Protocol):
-    """The ledger, as the conductor needs it: no POST without a permit, every end recorded."""
+    """The ledger: no POST without a permit, every end recorded. Durable on return."""
 
-    async def permit(self, request: PermitRequest) -> PermitAnswer: ...
-    async def release(self, key: EditKey, attempt: AttemptId) -> None: ...
-    async def end(self, ended: AttemptEnd) -> None: ...
+    async def permit(self, request: PermitRequest) -> PermitAnswer:
+        """Allow one POST and reserve its price in one transaction, or say why not."""
 
+    async def release(self, key: EditKey, attempt: AttemptId) -> None:
+        """Give back a permit that was not used."""
 
-class PlacementBook(Protocol):
-    """The ledger, as the placer needs it."""
-
-    async def next_waiting(self, after: int, limit: int) -> list[tuple[int, EditKey]]:
-        """Paid edits with a path that waits, by a number that rises: the first after one."""
-
-    async def paid_edit(self, key: EditKey) -> PaidEdit | None: ...
-    async def prepare(self, preparation: Preparation) -> None: ...
-    async def save(self, saved: Saved) -> None: ...
-    async def lose(self, key: EditKey, path: str) -> None: ...
+    async def end(self, ended: AttemptEnd) -> None:
+        """Record how an attempt ended, raw answer and all."""
 
 
 class ReadySource(Protocol):
-    """A source that is open and ready to be sent."""
+    """A request whose source is open and ready to be sent."""
 
     @property
     def handed_over(self) -> bool:
@@ -130,37 +138,130 @@ class Gateway(Protocol):
     """The service: it edits for money."""
 
     def ready(self, keyed: KeyedRow) -> AbstractAsyncContextManager[ReadySource | None]:
-        """Open an edit's source; None if it is no longer what was keyed."""
+        """Open an edit's source; None if it is no longer what was keyed.
 
-    async def post(self, keyed: KeyedRow, source: ReadySource) -> Reply:
+        Raises PictureError if the picture turns out to be damaged.
+        """
+
+    async def post(self, source: ReadySource) -> Reply:
         """Send one edit and wait for its answer."""
 
 
-class Rekeyer(Protocol):
-    """Reads a changed source again."""
+# ---------------------------------------------------------------------- for the placer
 
-    async def rekey(self, keyed: KeyedRow) -> KeyedRow | None:
-        """The row with its source's new key; None if there is no sendable picture any more."""
+
+class PlacementBook(Protocol):
+    """The ledger's side of placements. Durable on return."""
+
+    async def paid_edit(self, key: EditKey) -> PaidEdit:
+        """A paid edit with its answers and placements."""
+
+    async def placement(self, key: EditKey, path: str) -> Placement | None:
+        """An edit's placement at a path, if it is noted and not lost."""
+
+    async def holding(self, key: EditKey, path: str, suffix: str) -> Holding:
+        """What the ledger has on an edit and on whoever owns the path."""
+
+    async def prepare(self, preparation: Preparation) -> None:
+        """Record a verified result's digest and path before it is renamed into place."""
+
+    async def save(self, saved: Saved) -> None:
+        """Record that a result is in place."""
+
+    async def lose(self, key: EditKey, path: str) -> None:
+        """Record that a paid result can no longer be had for a path."""
+
+
+class Claims(Protocol):
+    """To whom this manifest gives its paths."""
+
+    async def owner(self, path: str) -> EditKey | None:
+        """The edit to which a path belongs; None if it is no row's."""
+
+    async def items_at(self, key: EditKey, path: str) -> int:
+        """How many rows have this key and path."""
+
+
+class Stage(Protocol):
+    """A temporary file for one result, verified while it is written."""
+
+    async def write(self, chunk: bytes) -> None:
+        """Take the next bytes; DiskError if the disk does not."""
+
+    async def finish(self) -> Staged:
+        """Verify and flush what was written; PictureError if it is no sound picture."""
 
 
 class Fetcher(Protocol):
     """Gets results from where the service put them."""
 
-    async def fetch(self, key: EditKey, url: str) -> Fetched:
-        """Stream a result to a temporary file, and verify it."""
+    async def fetch(self, url: str, stage: Stage) -> Fetched:
+        """Stream a result into a stage, and verify it."""
 
 
 class Shelf(Protocol):
-    """Puts verified results into place."""
+    """Puts verified results into place. Every failure of the disk is a DiskError."""
 
-    async def find(self, key: EditKey, placements: Sequence[Placement]) -> Staged | None:
-        """A whole copy of the result from wherever one is left on the disk."""
+    def stage(self) -> AbstractAsyncContextManager[Stage]:
+        """A temporary file for one result; removed unless it is put into place."""
+
+    async def copy_into(self, stage: Stage, placement: Placement) -> Staged | None:
+        """A verified copy of a placement's file, if it has the recorded digest still."""
 
     async def adopt(self, placement: Placement) -> FileStamp | None:
-        """The stamp of the file at the placement's path, if it has the recorded digest."""
+        """The stamp of the file at a placement's path, if it has the recorded digest."""
 
-    async def displaced(self, path: str, key: EditKey) -> Placement_ | None:
-        """What of ours lies at a path under another key."""
+    async def put(
+        self,
+        result: Staged,
+        relative: str,
+        *,
+        displaced: tuple[str, str] | None,
+        overwrite: bool,
+    ) -> FileStamp | None:
+        """Rename a staged result into place; None if something else has come to lie there."""
 
-    async def put(self, staged: Staged, preparation: Preparation) -> FileStamp:
-        """Rename a verified result into place and flush its folder."""
+    def replaced_path(self, key: EditKey, digest: bytes, suffix: str) -> str:
+        """Where a result goes that makes room, relative to OUT."""
+
+    async def forget(self, relative: str) -> None:
+        """Remove a file in `replaced/` whose result is back in its place."""
+
+
+# ---------------------------------------------------------------------- for the run
+
+
+class Agenda(Protocol):
+    """What the planned run has to do."""
+
+    def edits(self) -> AsyncIterator[Edit]:
+        """The edits to send, in the manifest's order, each once."""
+
+    async def rekey(self, old: Edit, keyed: KeyedRow) -> list[Edit]:
+        """The edits that an edit makes whose source changed."""
+
+    async def refuse(self, key: EditKey, fault: Fault) -> None:
+        """The rows of an edit turn out to be invalid."""
+
+
+class RunBook(Protocol):
+    """The ledger, as the run itself needs it."""
+
+    async def next_waiting(self, after: int, limit: int) -> list[tuple[int, EditKey]]:
+        """Paid edits with a path that waits: their numbers, which rise, and keys."""
+
+    async def want(self, key: EditKey, paths: Sequence[str]) -> None:
+        """A paid edit's result is to be placed at these paths."""
+
+    async def is_lost(self, key: EditKey) -> bool:
+        """Whether nothing of a paid edit is in place, or may yet be."""
+
+    async def remember_kind(self, key: EditKey, kind: Kind) -> None:
+        """Note why an edit was not even sent."""
+
+
+class Rekeyer(Protocol):
+    """Reads a changed source again."""
+
+    async def rekey(self, keyed: KeyedRow) -> KeyedRow | Problem:
+        """The row with its source's new key, or why there is no sendable picture any more."""

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+from qwenbatch.core.sources import Problem
 from qwenbatch.errors import PictureError
 from qwenbatch.imaging.look import look
 
@@ -13,14 +14,6 @@ if TYPE_CHECKING:
     from qwenbatch.core.pictures import Picture
 
 _PIECE_BYTES: Final = 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Why a file is no picture to send: `what` completes "<name>: …", `advice` may be empty."""
-
-    what: str
-    advice: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import apsw
@@ -94,6 +94,11 @@ def blank() -> apsw.Connection:
     connection = apsw.Connection(":memory:")
     _create(connection, "")
     return connection
+
+
+def all_rows(cursor: apsw.Cursor) -> list[Any]:
+    """All rows of a query; their columns have the types that the schema gives them."""
+    return cursor.fetchall()
 
 
 def meta(connection: apsw.Connection, name: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from qwenbatch.core.attempts import CapRefusal, Permit, StateRefusal
 from qwenbatch.core.budget import Spending, period_end, period_start, refusing_cap
-from qwenbatch.core.money import MicroUSD
+from qwenbatch.core.money import NOTHING
 from qwenbatch.core.states import (
     FIRST_ORIGINS,
     AttemptState,
@@ -22,6 +22,7 @@ from qwenbatch.core.states import (
 )
 from qwenbatch.core.verdicts import Kind
 from qwenbatch.ledger import placements
+from qwenbatch.ledger.database import all_rows
 
 if TYPE_CHECKING:
     import apsw
@@ -116,10 +117,12 @@ def end(db: apsw.Connection, ended: AttemptEnd, *, now: int) -> None:
 
 def recover(db: apsw.Connection, *, now: int) -> int:
     """Make every edit that a death left in flight uncertain; how many there were."""
-    dead = db.execute(
-        "SELECT e.id, e.origin, e.attempt FROM edits e"
-        " JOIN attempts a ON a.edit = e.id AND a.id = e.attempt AND a.state = 'reserved'",
-    ).fetchall()
+    dead = all_rows(
+        db.execute(
+            "SELECT e.id, e.origin, e.attempt FROM edits e"
+            " JOIN attempts a ON a.edit = e.id AND a.id = e.attempt AND a.state = 'reserved'",
+        )
+    )
     for edit, origin, attempt in dead:
         db.execute(
             "UPDATE attempts SET state = ?, kind = ?, ended_at = ? WHERE edit = ? AND id = ?",
@@ -152,13 +155,13 @@ def run_spending(db: apsw.Connection, run: int) -> Spending:
         "SELECT reserved, paid, uncertain FROM spending WHERE scope = 'run' AND id = ?",
         (run,),
     ).fetchone()
-    return Spending(*map(MicroUSD, row or (0, 0, 0)))
+    return Spending(*row) if row else Spending(NOTHING, NOTHING, NOTHING)
 
 
 def budget_spending(db: apsw.Connection, caps: Caps, day: int) -> Spending:
     """What the attempts sent in the budget's current period count; nothing without a budget."""
     if caps.budget is None:
-        return Spending(MicroUSD(0), MicroUSD(0), MicroUSD(0))
+        return Spending(NOTHING, NOTHING, NOTHING)
     today = date.fromordinal(_EPOCH_ORDINAL + day)
     period = caps.budget.period
     row = db.execute(
@@ -169,7 +172,7 @@ def budget_spending(db: apsw.Connection, caps: Caps, day: int) -> Spending:
             period_end(today, period).toordinal() - _EPOCH_ORDINAL,
         ),
     ).fetchone()
-    return Spending(*map(MicroUSD, row))
+    return Spending(*row) if row else Spending(NOTHING, NOTHING, NOTHING)
 
 
 def _edit(db: apsw.Connection, key: EditKey) -> tuple[int, EditState, bytes | None] | None:
@@ -256,4 +259,3 @@ def _end_late(db: apsw.Connection, ended: AttemptEnd, now: int) -> None:
         db.execute("UPDATE edits SET state = ?, kind = NULL WHERE id = ?", (moved, edit))
     if moved is EditState.EDITED:
         placements.want_all(db, edit)
-

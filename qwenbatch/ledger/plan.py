@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from qwenbatch.core.items import BadRow, Fault
+from qwenbatch.core.items import Fault
 from qwenbatch.core.occupancy import Holding, Known
 from qwenbatch.core.placements import FileStamp
-from qwenbatch.core.plan import Edit, Fate, KeyedRow, NamedRow, Standing
+from qwenbatch.core.plan import Fate, KeyedRow, NamedRow, Standing
 from qwenbatch.core.states import EditState, PlacementState
 from qwenbatch.core.verdicts import Kind
-from qwenbatch.ledger import placements
+from qwenbatch.ledger.database import all_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     import apsw
 
-    from qwenbatch.core.keys import EditKey
     from qwenbatch.core.plan import DraftRow, Judged
     from qwenbatch.ledger.writer import Writer
 
@@ -40,9 +39,20 @@ _HOLDS = """
                     AND o.fault IS NULL AND o.key <> r.key)
 """
 
-_encode = msgspec.json.Encoder().encode
-_decode_keyed = msgspec.json.Decoder(KeyedRow).decode
-_decode_bad = msgspec.json.Decoder(BadRow).decode
+HOLDINGS = """
+    SELECT r.number, r.key, r.path, e.state, e.kind, mine.state, mine.suffix,
+           oe.key, owner.suffix, owner.digest, owner.size, owner.mtime, owner.inode
+    FROM {source} r
+    LEFT JOIN main.edits e ON e.key = r.key
+    LEFT JOIN main.placements mine ON mine.path = r.path AND mine.edit = e.id
+    LEFT JOIN main.placements owner ON owner.path = r.path
+         AND owner.state = 'saved' AND owner.replaced IS NULL
+    LEFT JOIN main.edits oe ON oe.id = owner.edit
+"""
+"""What the ledger has on keys and paths; `source` has the columns number, key and path."""
+
+encode = msgspec.json.Encoder().encode
+decode_keyed = msgspec.json.Decoder(KeyedRow).decode
 _decode_fault = msgspec.json.Decoder(Fault).decode
 
 
@@ -62,13 +72,13 @@ class PlanStore:
                 draft.row.line,
                 draft.row.image,
                 draft.source,
-                _encode(draft.keyed or draft.row),
+                encode(draft.keyed or draft.row),
                 draft.keyed.key if draft.keyed else None,
                 draft.path,
                 draft.fold,
                 draft.level,
                 *(draft.size or (None, None)),
-                _encode(draft.fault) if draft.fault else None,
+                encode(draft.fault) if draft.fault else None,
             )
             for draft in drafts
         ]
@@ -98,11 +108,13 @@ class PlanStore:
     def contested_outputs(self) -> list[tuple[int, str]]:
         """Rows that name an output which another row, of another edit, names too: number, path."""
         return self._do(
-            lambda db: db.execute(
-                "SELECT number, path FROM temp.rows WHERE level < 0 AND fault IS NULL"
-                " AND fold IN (SELECT fold FROM temp.rows WHERE level < 0 AND fault IS NULL"
-                "  GROUP BY fold HAVING min(key) <> max(key) OR min(path) <> max(path))",
-            ).fetchall(),
+            lambda db: all_rows(
+                db.execute(
+                    "SELECT number, path FROM temp.rows WHERE level < 0 AND fault IS NULL"
+                    " AND fold IN (SELECT fold FROM temp.rows WHERE level < 0 AND fault IS NULL"
+                    "  GROUP BY fold HAVING min(key) <> max(key) OR min(path) <> max(path))",
+                )
+            ),
         )
 
     def contested_names(self) -> list[NamedRow]:
@@ -113,7 +125,7 @@ class PlanStore:
 
         def find(db: apsw.Connection) -> list[NamedRow]:
             return [
-                NamedRow(keyed=_decode_keyed(row), level=level)
+                NamedRow(keyed=decode_keyed(row), level=level)
                 for row, level in db.execute(
                     f"SELECT row, level FROM temp.rows r WHERE level >= 0 AND {_CONTESTED}"  # noqa: S608 - constants
                     f" AND NOT ({_HOLDS})",
@@ -142,15 +154,17 @@ class PlanStore:
     def outputs_that_are_folders(self) -> list[tuple[int, str]]:
         """Rows whose path another row needs as a folder: number, path."""
         return self._do(
-            lambda db: db.execute(
-                "SELECT number, path FROM temp.rows WHERE fault IS NULL"
-                " AND fold IN (SELECT fold FROM temp.folders)",
-            ).fetchall(),
+            lambda db: all_rows(
+                db.execute(
+                    "SELECT number, path FROM temp.rows WHERE fault IS NULL"
+                    " AND fold IN (SELECT fold FROM temp.folders)",
+                )
+            ),
         )
 
     def refuse(self, faults: Iterable[tuple[int, Fault]]) -> None:
         """Make rows invalid: number, why."""
-        values = [(_encode(fault), Fate.INVALID, number) for number, fault in faults]
+        values = [(encode(fault), Fate.INVALID, number) for number, fault in faults]
         self._do(
             lambda db: db.executemany(
                 "UPDATE temp.rows SET fault = ?, fate = ? WHERE number = ?",
@@ -163,6 +177,18 @@ class PlanStore:
         for page in self._pages("SELECT number, path FROM temp.rows WHERE fault IS NULL"):
             for _, path in page:
                 yield path
+
+    def outputs_that_are_sources(self, out: str) -> list[tuple[int, str]]:
+        """Rows whose path below OUT is the very path of some row's source: number, path."""
+        return self._do(
+            lambda db: all_rows(
+                db.execute(
+                    "SELECT number, path FROM temp.rows WHERE fault IS NULL"
+                    " AND ? || path IN (SELECT path FROM temp.sources_by_path)",
+                    (f"{out}/",),
+                )
+            ),
+        )
 
     def is_source(self, absolute: str, device: int, inode: int) -> bool:
         """Whether a file is one that some row edits."""
@@ -180,18 +206,10 @@ class PlanStore:
     def holdings(self) -> Iterator[list[Holding]]:
         """Every valid row with what the ledger has on its edit and on its path, by pages."""
         for page in self._pages(
-            "SELECT r.number, r.key, r.path, e.state, e.kind, mine.state, mine.suffix,"
-            " oe.key, owner.suffix, owner.digest, owner.size, owner.mtime, owner.inode"
-            " FROM temp.rows r"
-            " LEFT JOIN main.edits e ON e.key = r.key"
-            " LEFT JOIN main.placements mine ON mine.path = r.path AND mine.edit = e.id"
-            " LEFT JOIN main.placements owner ON owner.path = r.path"
-            "  AND owner.state = 'saved' AND owner.replaced IS NULL"
-            " LEFT JOIN main.edits oe ON oe.id = owner.edit"
-            " WHERE r.fault IS NULL",
+            f"{HOLDINGS.format(source='temp.rows')} WHERE r.fault IS NULL",
             alias="r.",
         ):
-            yield [_holding(row) for row in page]
+            yield [holding_of(row) for row in page]
 
     def known_files(self, path: str) -> list[Known]:
         """Every result that the ledger ever had, or prepared, for this path."""
@@ -210,8 +228,7 @@ class PlanStore:
     def judge(self, judged: Sequence[Judged]) -> None:
         """Record what becomes of some rows."""
         values = [
-            (item.fate, _encode(item.fault) if item.fault else None, item.number)
-            for item in judged
+            (item.fate, encode(item.fault) if item.fault else None, item.number) for item in judged
         ]
         self._do(
             lambda db: db.executemany(
@@ -228,110 +245,18 @@ class PlanStore:
             for _, line, image, fault in page:
                 yield line, image, _decode_fault(fault)
 
-    def open_placements(self) -> int:
-        """Note in the ledger every path that waits for a paid result; how many there are."""
-
-        def want(db: apsw.Connection) -> int:
-            found = db.execute(
-                "SELECT DISTINCT key, path FROM temp.rows WHERE fate IN ('place', 'resend_lost')",
-            ).fetchall()
-            for key, path in found:
-                placements.want_again(db, key, path)
-            return len(found)
-
-        return self._do(want)
-
-    def edits(self) -> Iterator[Edit]:
-        """The edits to send, in the manifest's order, each once."""
-        for page in self._pages(
-            "SELECT number, row, fate FROM temp.rows r WHERE fate IN ('send', 'resend_lost')"
-            " AND number = (SELECT min(number) FROM temp.rows o WHERE o.key = r.key"
-            "               AND o.fate IN ('send', 'resend_lost'))",
-        ):
-            for _, row, fate in page:
-                yield self._edit(_decode_keyed(row), Fate(fate))
-
-    def rekey(self, old: EditKey, source: str, keyed: KeyedRow) -> list[Edit]:
-        """Rows whose source changed get its new key; the edits that they now make.
-
-        `keyed` is one of those rows with the new key; the others differ from it in their number
-        and path alone. Rows of the old key with another source keep it.
-        """
-
-        def change(db: apsw.Connection) -> None:
-            changed = db.execute(
-                "SELECT number, row FROM temp.rows WHERE key = ? AND source = ?",
-                (old, source),
-            ).fetchall()
-            for number, row in changed:
-                before = _decode_keyed(row)
-                after = KeyedRow(row=before.row, key=keyed.key, facts=keyed.facts)
-                db.execute(
-                    "UPDATE temp.rows SET key = ?, row = ?, fate = 'send' WHERE number = ?",
-                    (keyed.key, _encode(after), number),
-                )
-
-        self._do(change)
-        return [self._edit(keyed, Fate.SEND, rekeyed=True), *self._rest(old)]
-
-    def give_up(self, key: EditKey, kind: Kind) -> None:
-        """Note why the rows of an edit were not sent."""
-        self._do(
-            lambda db: db.execute("UPDATE temp.rows SET kind = ? WHERE key = ?", (kind, key)),
-        )
-
-    def owner(self, path: str) -> EditKey | None:
-        """The edit to which this manifest gives a path."""
-        row = self._do(
-            lambda db: db.execute(
-                "SELECT key FROM temp.rows WHERE path = ? AND fault IS NULL LIMIT 1",
-                (path,),
-            ).fetchone(),
-        )
-        return row[0] if row else None
-
-    def _rest(self, old: EditKey) -> list[Edit]:
-        row = self._do(
-            lambda db: db.execute(
-                "SELECT row FROM temp.rows WHERE key = ? AND fate = 'send' ORDER BY number LIMIT 1",
-                (old,),
-            ).fetchone(),
-        )
-        return [self._edit(_decode_keyed(row[0]), Fate.SEND, rekeyed=True)] if row else []
-
-    def _edit(self, keyed: KeyedRow, fate: Fate, *, rekeyed: bool = False) -> Edit:
-        def find(db: apsw.Connection) -> tuple[list[str], int, str | None]:
-            paths = db.execute(
-                "SELECT path, count(*) FROM temp.rows WHERE key = ? AND fault IS NULL"
-                " GROUP BY path ORDER BY min(number)",
-                (keyed.key,),
-            ).fetchall()
-            state = db.execute(
-                "SELECT state FROM main.edits WHERE key = ?",
-                (keyed.key,),
-            ).fetchone()
-            return [p for p, _ in paths], sum(n for _, n in paths), state[0] if state else None
-
-        paths, items, state = self._do(find)
-        return Edit(
-            keyed=keyed,
-            paths=tuple(paths),
-            items=items,
-            expected=EditState(state or EditState.PENDING),
-            fate=fate,
-            rekeyed=rekeyed,
-        )
-
-    def _pages(self, select: str, *, alias: str = "") -> Iterator[list[tuple]]:  # type: ignore[type-arg] # rows of any shape
+    def _pages(self, select: str, *, alias: str = "") -> Iterator[list[Any]]:
         """The rows of a query whose first column is `number`, a page at a time."""
         column = f"{alias}number"
         last = 0
         while True:
             page = self._do(
-                lambda db, last=last: db.execute(  # type: ignore[misc] # bound on purpose
-                    f"{select} AND {column} > ? ORDER BY {column} LIMIT ?",
-                    (last, PAGE),
-                ).fetchall(),
+                lambda db, last=last: all_rows(
+                    db.execute(  # type: ignore[misc] # bound on purpose
+                        f"{select} AND {column} > ? ORDER BY {column} LIMIT ?",
+                        (last, PAGE),
+                    )
+                ),
             )
             if not page:
                 return
@@ -339,7 +264,8 @@ class PlanStore:
             last = page[-1][0]
 
 
-def _holding(row: tuple) -> Holding:  # type: ignore[type-arg] # a row of `holdings`
+def holding_of(row: tuple[Any, ...]) -> Holding:
+    """One row of the query `HOLDINGS` as a value."""
     (number, key, path, state, kind, placed, suffix, owner, owner_suffix, digest, *stamp) = row
     return Holding(
         number=number,

@@ -22,6 +22,5 @@ CREATE TEMP TABLE sources_by_inode (
 ) WITHOUT ROWID;
 CREATE TEMP TABLE folders (fold TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TEMP TABLE seen (       -- sources read by this plan, where the ledger must not be written
-    path TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, ctime INTEGER, inode INTEGER,
-    digest BLOB, picture BLOB
+    path TEXT PRIMARY KEY, facts BLOB
 ) WITHOUT ROWID;

@@ -95,13 +95,8 @@ CREATE TABLE items (
 
 -- A source's digest and looks, as long as its stat stays the same.
 CREATE TABLE sources (
-    path    TEXT PRIMARY KEY,
-    size    INTEGER NOT NULL,
-    mtime   INTEGER NOT NULL,          -- nanoseconds
-    ctime   INTEGER NOT NULL,          -- nanoseconds
-    inode   INTEGER NOT NULL,
-    digest  BLOB NOT NULL,
-    picture BLOB NOT NULL              -- what was seen: JSON
+    path  TEXT PRIMARY KEY,
+    facts BLOB NOT NULL              -- its stamp, digest and looks: JSON
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE paces (

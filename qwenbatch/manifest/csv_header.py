@@ -80,10 +80,12 @@ def _split(text: str, file: str) -> tuple[str, list[str]]:
         found = "image" in [name.strip().lower() for name in names]
         if best is None or (found, len(names)) > best[:2]:
             best = (found, len(names), separator, names)
+    if best is None and "\r" in text.rstrip("\r\n"):
+        raise ManifestError(f"{file}: its lines end in carriage returns", "Save it with LF ends")
     if best is None:
         raise ManifestError(
             f"{file}: its first line is not CSV",
-            "It names the columns, each once, on one line: image,instruction",
+            "It names the columns, each once: image,instruction",
         )
     return best[2], best[3]
 

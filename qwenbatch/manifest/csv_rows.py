@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from qwenbatch.core.items import RowDefaults
 
 MAX_CELL_CHARACTERS = 1024 * 1024
+_MAX_HEADER_BYTES = 64 * 1024
+"""How far a quote in the header is followed over line ends."""
 
 _WATERMARKS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _SURROGATES = re.compile(r"[\ud800-\udfff]+")
@@ -79,6 +81,11 @@ def csv_header(lines: Lines, *, file: str, instruction_given: bool) -> Header:
     raw: bytes | None = b"\n"
     while raw is not None and raw and not raw.strip():
         raw = lines.next()
+    while raw and raw.count(b'"') % 2 and len(raw) < _MAX_HEADER_BYTES:
+        more = lines.next()
+        if not more:
+            break
+        raw += more
     if raw is None:
         raise ManifestError(f"{file}: its first line is too long for a header", advice)
     if not raw:
@@ -87,9 +94,6 @@ def csv_header(lines: Lines, *, file: str, instruction_given: bool) -> Header:
         text = raw.decode()
     except UnicodeDecodeError:
         raise ManifestError(f"{file} is not UTF-8", "Save it as CSV UTF-8") from None
-    text = text.removesuffix("\n").removesuffix("\r")
-    if "\r" in text:
-        raise ManifestError(f"{file}: its lines end in carriage returns", "Save it with LF ends")
     return parse_header(text, file=file, instruction_given=instruction_given)
 
 

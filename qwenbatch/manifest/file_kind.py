@@ -54,13 +54,13 @@ def file_kind(path: Path) -> ManifestKind:
     text = head.removeprefix(BOM).lstrip()
     if extension in {".csv", ".tsv"}:
         return ManifestKind.CSV
+    if extension in {".jsonl", ".ndjson"} or text.startswith(b"{"):
+        return ManifestKind.JSONL
     if text.startswith(b"["):
         raise ManifestError(
             f"{path} is a JSON list, not JSONL",
             "Write one object a line: jq -c '.[]' FILE > FILE.jsonl",
         )
-    if extension in {".jsonl", ".ndjson"} or text.startswith(b"{"):
-        return ManifestKind.JSONL
     return ManifestKind.CSV
 
 

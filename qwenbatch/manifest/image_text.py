@@ -18,7 +18,7 @@ _is_plain_path = re.compile(
     r"(?:/[A-Za-z0-9_()+,=@&~'#!% -][A-Za-z0-9_()+,=@&~'#!%. -]*+)*+"
 ).fullmatch
 _is_plain_url = re.compile(
-    r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:[/?#][!-\[\]-~]*)?"
+    r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,4})?(?:[/?#][!-\[\]-~]*)?"
 ).fullmatch
 _scheme = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]*):(//)?").match
 _BLANK_OR_CONTROL = re.compile(r"[\s\x00-\x1f\x7f-\x9f]")

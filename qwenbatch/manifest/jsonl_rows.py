@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
+_NEIGHBOURS = 100
+_SHOWN_CHARACTERS = 64
+_ENDLESS = 10**1000
 _position = re.compile(r"(.*?)(?: \(byte ([0-9]+)\))?").fullmatch
 _HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
 
@@ -97,6 +102,8 @@ def _stated(values: dict[str, Any], *, number: int, line: int) -> Stated:
     stated = Stated(number=number, line=line)
     body = body_of(values) if holds_body(values) else None
     if body is None:
+        if "image" not in values:
+            stated.faults = (_no_image(values),)
         stated.image = _text(values, "image", stated)
         stated.instruction = _text(values, "instruction", stated)
         stated.negative_prompt = _text(values, "negative_prompt", stated)
@@ -112,6 +119,15 @@ def _stated(values: dict[str, Any], *, number: int, line: int) -> Stated:
         except (RecursionError, OverflowError, msgspec.MsgspecError) as error:
             stated.faults += (Fault(reason=f"a column cannot travel: {error}"),)
     return stated
+
+
+def _no_image(values: dict[str, Any]) -> Fault:
+    close = get_close_matches("image", list(islice(values, _NEIGHBOURS)), n=1, cutoff=0.7)
+    return Fault(
+        reason="there is no image",
+        column="image",
+        advice=f'Rename "{close[0]}" to "image"' if close else "give a path or an http(s) URL",
+    )
 
 
 def _state_body(stated: Stated, body: Body) -> None:
@@ -159,9 +175,6 @@ def _id(values: dict[str, Any], stated: Stated) -> str | None:
     return _text(values, "id", stated) or None
 
 
-_ENDLESS = 10**1000
-
-
 def _shown(value: object) -> str:
     """A JSON value as a message shows it."""
     match value:
@@ -188,6 +201,3 @@ def _state_inline(stated: Stated, raw: bytes, *, file: str, offset: int) -> None
 
 def _shortened(uri: str) -> str:
     return uri if len(uri) <= _SHOWN_CHARACTERS else uri[:_SHOWN_CHARACTERS] + "…"
-
-
-_SHOWN_CHARACTERS = 64

@@ -21,9 +21,9 @@ _BUFFER_BYTES = 256 * 1024
 class Lines:
     """The lines of one open file; a line that is too long comes as None, and is skipped.
 
-    After each call of `next`, `line` is its number from 1 and `offset` that of its first byte
-    in the file. A byte-order mark at the start is left out. Raises `ManifestError` where the
-    file cannot be read.
+    After each call of `next`, `line` is the number of its line, from 1, and `offset` that of its
+    line's first byte in the file, from 0. A byte-order mark at the start is left out. Raises
+    `ManifestError` where the file cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -51,7 +51,7 @@ class Lines:
         try:
             raw = self._readline(MAX_LINE_BYTES + 1)
             self._end += len(raw)
-            self.line += 1
+            self.line += bool(raw)
             if len(raw) > MAX_LINE_BYTES:
                 self._skip_rest(raw)
                 return None

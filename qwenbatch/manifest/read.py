@@ -70,7 +70,7 @@ def open_manifest(
     walk. Raises `ManifestError` for whatever makes the whole of it unreadable.
     """
     absolute = _absolute(path)
-    if not absolute.exists():
+    if not os.path.exists(absolute):  # noqa: PTH110 - Path.exists raises for names that are too long
         raise _missing(absolute)
     if absolute.is_dir():
         kind, base = ManifestKind.FOLDER, absolute

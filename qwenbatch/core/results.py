@@ -1,0 +1,57 @@
+"""What comes of fetching a paid result, as values that cross the ports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from qwenbatch.core.retry import LOST_AFTER
+
+
+class Trouble(StrEnum):
+    """How a fetch failed, as far as it matters to whether there is still hope."""
+
+    FORBIDDEN = "forbidden"
+    """The URL has a scheme or a literal address that the rules forbid: lost at once."""
+    HOPELESS = "hopeless"
+    """Refused address, 403, 404, 410, or content that cannot be verified: lost after a day."""
+    PASSING = "passing"
+    """Anything else: it may work the next time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unfetched:
+    """A result that could not be fetched, or not be verified."""
+
+    trouble: Trouble
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staged:
+    """A verified result in a temporary file, flushed. `path` is absolute; sizes in bytes, pixels.
+
+    `extension` is that of the picture's format, such as `png` or `jpg`.
+    """
+
+    path: str
+    digest: bytes
+    size: int
+    extension: str
+    width: int
+    height: int
+
+
+Fetched: TypeAlias = Staged | Unfetched
+
+
+def is_lost(trouble: Trouble, *, age: float) -> bool:
+    """Whether a result is given up for lost, `age` seconds after its answer."""
+    match trouble:
+        case Trouble.FORBIDDEN:
+            return True
+        case Trouble.HOPELESS:
+            return age >= LOST_AFTER
+        case Trouble.PASSING:
+            return False

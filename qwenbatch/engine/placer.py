@@ -1,0 +1,268 @@
+"""A paid result's way to its paths: from the disk if a copy is left, else fetched; never re-sent.
+
+    obtain (copy or fetch) → verify → ledger: digest and path → rename → flush → ledger: saved
+
+Where the process dies, the next run goes on: before the digest is recorded it obtains the result
+again, free of charge; after it, a file that has the digest is adopted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, assert_never
+
+import anyio
+import anyio.to_thread
+
+from qwenbatch.core.events import FetchFailed, ResultLost, ResultSaved
+from qwenbatch.core.occupancy import REFUSALS, Claim, claim
+from qwenbatch.core.placements import Displaced, Placement, Preparation, Saved
+from qwenbatch.core.results import Staged, Trouble, Unfetched, is_lost
+from qwenbatch.core.retry import FETCH_WAITS
+from qwenbatch.engine.shield import unbroken
+
+if TYPE_CHECKING:
+    from qwenbatch.core.keys import EditKey
+    from qwenbatch.core.occupancy import Holding
+    from qwenbatch.core.placements import PaidEdit
+    from qwenbatch.engine.governor import Governor
+    from qwenbatch.engine.ports import (
+        Claims,
+        Clock,
+        Fetcher,
+        OutFolder,
+        PlacementBook,
+        Report,
+        Shelf,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """An edit that is being placed, and how."""
+
+    edit: PaidEdit
+    paid_now: bool
+    waits: tuple[float, ...]
+
+
+class Placer:
+    """Brings paid results to their paths."""
+
+    def __init__(
+        self,
+        *,
+        book: PlacementBook,
+        claims: Claims,
+        out: OutFolder,
+        shelf: Shelf,
+        fetcher: Fetcher,
+        fetches: int,
+        overwrite: bool,
+        governor: Governor,
+        clock: Clock,
+        report: Report,
+    ) -> None:
+        self._book = book
+        self._claims = claims
+        self._out = out
+        self._shelf = shelf
+        self._fetcher = fetcher
+        self._fetches = anyio.CapacityLimiter(fetches)
+        self._overwrite = overwrite
+        self._governor = governor
+        self._clock = clock
+        self._report = report
+
+    async def place(
+        self,
+        key: EditKey,
+        *,
+        paid_now: bool,
+        waits: tuple[float, ...] = FETCH_WAITS,
+    ) -> None:
+        """Bring an edit's result to every path that waits for it, or leave it waiting.
+
+        `paid_now` says that this run paid for the edit, `waits` how patiently it is fetched.
+        """
+        async with self._governor.placing():
+            edit = await self._book.paid_edit(key)
+            job = _Job(edit, paid_now, waits)
+            saved = list(edit.saved)
+            settled = True
+            for placement in edit.waiting:
+                settled = await self._place_one(job, placement, saved) and settled
+                now = await self._book.placement(key, placement.path)
+                if now is not None and now.stamp is not None:
+                    saved.append(now)
+            if not settled:
+                self._governor.gave_up_placing()
+
+    async def _place_one(self, job: _Job, placement: Placement, saved: list[Placement]) -> bool:
+        """Bring the result to one path; True unless the path waits on."""
+        key = job.edit.key
+        stamp = None if placement.replaced else await self._shelf.adopt(placement)
+        if stamp is not None:
+            await self._book.save(Saved(key=key, path=placement.path, stamp=stamp))
+            await self._tell_saved(job, placement.path)
+            return True
+        for copy in (placement, *saved):
+            if copy.digest is None:
+                continue
+            async with self._shelf.stage() as stage:
+                staged = await self._shelf.copy_into(stage, copy)
+                if staged is not None:
+                    done = await self._put(job, placement, staged)
+                    if done and copy is placement and placement.replaced:
+                        await self._shelf.forget(placement.replaced)
+                    return done
+        return await self._fetch(job, placement)
+
+    # ------------------------------------------------------------------ from where it was put
+
+    async def _fetch(self, job: _Job, placement: Placement) -> bool:
+        """Fetch the result, several times if need be; holding nothing while it waits."""
+        urls = [answer.url for answer in reversed(job.edit.answers) if answer.url]
+        failure = Unfetched(Trouble.FORBIDDEN, "no URL of the result is known")
+        for wait, later in pairwise((0.0, *job.waits, None)):
+            await anyio.sleep(wait or 0.0)
+            for url in urls:
+                async with self._fetches, self._shelf.stage() as stage:
+                    fetched = await self._fetcher.fetch(url, stage)
+                    if isinstance(fetched, Staged):
+                        return await self._put(job, placement, fetched)
+                failure = fetched
+                self._tell_failed(job, url, failure.reason, later)
+            if failure.trouble is Trouble.FORBIDDEN:
+                break
+        return await self._give_up(job.edit, placement, failure)
+
+    async def _give_up(self, edit: PaidEdit, placement: Placement, failure: Unfetched) -> bool:
+        """For this run, or for good; True if nothing waits any more."""
+        newest = max((answer.answered_at for answer in edit.answers), default=0.0)
+        if not is_lost(failure.trouble, age=self._clock.wall() - newest):
+            return False
+        await self._book.lose(edit.key, placement.path)
+        self._report(
+            ResultLost(key=edit.key.hex(), path=placement.path, reason=failure.reason),
+        )
+        return True
+
+    # ------------------------------------------------------------------ into place
+
+    async def _put(self, job: _Job, placement: Placement, staged: Staged) -> bool:
+        """Record a verified result, rename it into place, record that it is there.
+
+        False: something that is not ours has come to lie at the path; the placement waits on.
+        Once the digest is recorded, a cancelled run finishes this one.
+        """
+        return await unbroken(self._put_to_the_end(job, placement, staged))
+
+    async def _put_to_the_end(self, job: _Job, placement: Placement, staged: Staged) -> bool:
+        key = job.edit.key
+        suffix = "" if staged.extension == "png" else f".{staged.extension}"
+        holding = await self._book.holding(key, placement.path, suffix)
+        prepared = await self._prepare(holding, staged, suffix)
+        if prepared is None:
+            return False
+        preparation, displaced, overwrite = prepared
+        await self._book.prepare(preparation)
+        stamp = await self._shelf.put(
+            staged,
+            preparation.replaced or placement.path + suffix,
+            displaced=displaced,
+            overwrite=overwrite,
+        )
+        if stamp is None:
+            return False
+        await self._book.save(Saved(key=key, path=placement.path, stamp=stamp))
+        await self._tell_saved(job, placement.path, _size_warning(job.edit, staged))
+        return True
+
+    async def _prepare(
+        self,
+        holding: Holding,
+        staged: Staged,
+        suffix: str,
+    ) -> tuple[Preparation, tuple[str, str] | None, bool] | None:
+        """Where the result goes, what makes room for it, and whether it may overwrite."""
+        owner = holding.owner
+        claimed_by = await self._claims.owner(holding.path)
+        if claimed_by is None and owner is not None:
+            claimed_by = owner.key
+        if claimed_by is not None and claimed_by != holding.key:
+            # The path belongs to another edit by now: the result is kept for later.
+            refuge = self._shelf.replaced_path(holding.key, staged.digest, suffix)
+            return _preparation(holding, staged, suffix, replaced=refuge), None, True
+        occupant, _ = await anyio.to_thread.run_sync(self._out.occupant, holding)
+        match claim(occupant, overwrite=self._overwrite):
+            case Claim.INVALID:
+                self._tell_blocked(holding, REFUSALS[occupant][0])
+                return None
+            case Claim.REPLACE if owner is not None:
+                refuge = self._shelf.replaced_path(owner.key, owner.digest, owner.suffix)
+                displaced = Displaced(owner.key, refuge)
+                moved = (holding.path + owner.suffix, refuge)
+                return _preparation(holding, staged, suffix, displaced=displaced), moved, False
+            case Claim.FREE:
+                return _preparation(holding, staged, suffix), None, False
+            case Claim.DONE | Claim.OVERWRITE | Claim.REPLACE:
+                return _preparation(holding, staged, suffix), None, True
+            case never:
+                assert_never(never)
+
+    # ------------------------------------------------------------------ what is told
+
+    async def _tell_saved(self, job: _Job, path: str, warning: str = "") -> None:
+        self._report(
+            ResultSaved(
+                key=job.edit.key.hex(),
+                path=path,
+                items=await self._claims.items_at(job.edit.key, path),
+                reused=not job.paid_now,
+                warning=warning,
+            ),
+        )
+
+    def _tell_failed(self, job: _Job, url: str, reason: str, later: float | None) -> None:
+        key = job.edit.key.hex()
+        self._report(FetchFailed(key=key, url=url, reason=reason, again_in=later))
+
+    def _tell_blocked(self, holding: Holding, reason: str) -> None:
+        self._report(
+            FetchFailed(
+                key=holding.key.hex(),
+                url="",
+                reason=f"{holding.path} cannot be written: {reason}",
+                again_in=None,
+            ),
+        )
+
+
+def _preparation(
+    holding: Holding,
+    staged: Staged,
+    suffix: str,
+    *,
+    replaced: str | None = None,
+    displaced: Displaced | None = None,
+) -> Preparation:
+    return Preparation(
+        key=holding.key,
+        path=holding.path,
+        suffix=suffix,
+        replaced=replaced,
+        digest=staged.digest,
+        size=staged.size,
+        displaced=displaced,
+    )
+
+
+def _size_warning(edit: PaidEdit, staged: Staged) -> str:
+    """What to say where a result is not of the size that its answer states."""
+    stated = {(answer.usage.width, answer.usage.height) for answer in edit.answers}
+    if (staged.width, staged.height) in stated or (None, None) in stated or not stated:
+        return ""
+    said = " or ".join(f"{width}×{height}" for width, height in stated)
+    return f"its size is {staged.width}×{staged.height} px, the service said {said}"

@@ -1,0 +1,150 @@
+"""One run over a plan: what is paid is placed first, then edits are sent, until done or stopped."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+
+from qwenbatch.core.events import RowRefused
+from qwenbatch.core.items import Fault
+from qwenbatch.core.plan import Fate
+from qwenbatch.core.sources import Problem
+from qwenbatch.core.stops import StopReason
+from qwenbatch.core.verdicts import Kind
+from qwenbatch.engine.conductor import Conducted
+from qwenbatch.errors import DiskError, PictureError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from anyio.abc import TaskGroup
+
+    from qwenbatch.core.keys import EditKey
+    from qwenbatch.core.plan import Edit
+    from qwenbatch.engine.conductor import Conductor
+    from qwenbatch.engine.governor import Governor
+    from qwenbatch.engine.placer import Placer
+    from qwenbatch.engine.ports import Agenda, Rekeyer, Report, RunBook
+
+LIVES_PER_SLOT = 4
+"""Edits that may be under way, waiting ones too, for each that may be in flight."""
+
+WAITING_PAGE = 64
+"""Paid edits that wait for placement, taken from the ledger at once."""
+
+
+class Run:
+    """Brings a plan to its end."""
+
+    def __init__(
+        self,
+        *,
+        conductor: Conductor,
+        placer: Placer,
+        governor: Governor,
+        agenda: Agenda,
+        book: RunBook,
+        rekeyer: Rekeyer,
+        lives: int,
+        report: Report,
+    ) -> None:
+        self._conductor = conductor
+        self._placer = placer
+        self._governor = governor
+        self._agenda = agenda
+        self._book = book
+        self._rekeyer = rekeyer
+        self._lives = anyio.CapacityLimiter(lives)
+        self._report = report
+
+    async def __call__(self) -> None:
+        """Place what waits, send what is to be sent; when it returns, nothing is in flight.
+
+        A disk that fails stops the run; whatever else is raised leaves through here, once every
+        edit in flight has been recorded.
+        """
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._governor.ramp_up)
+            await self._start_placing(group)
+            await self._start_sending(group)
+
+    async def _start_placing(self, group: TaskGroup) -> None:
+        """Edits that are paid for come first, this manifest's or not."""
+        last = 0
+        while page := await self._book.next_waiting(last, WAITING_PAGE):
+            for last, key in page:  # noqa: B007 - the last one begins the next page
+                if self._governor.stopping:
+                    return
+                await self._spawn(group, partial(self._place, key))
+
+    async def _start_sending(self, group: TaskGroup) -> None:
+        async for edit in self._agenda.edits():
+            if self._governor.stopping:
+                return
+            await self._spawn(group, partial(self._live, edit))
+
+    async def _spawn(self, group: TaskGroup, life: Callable[[], Awaitable[None]]) -> None:
+        """Start a life as soon as there is room for one more."""
+        borrower = object()
+        await self._lives.acquire_on_behalf_of(borrower)
+
+        async def lead() -> None:
+            try:
+                await life()
+            except DiskError as error:
+                self._governor.stop(StopReason.DISK, error.what)
+            finally:
+                self._lives.release_on_behalf_of(borrower)
+
+        group.start_soon(lead)
+
+    async def _place(self, key: EditKey) -> None:
+        await self._placer.place(key, paid_now=False)
+
+    async def _live(self, edit: Edit) -> None:
+        """An edit from its first turn to its last placement."""
+        match edit.fate:
+            case Fate.PLACE:
+                await self._book.want(edit.key, edit.paths)
+                await self._place(edit.key)
+                return
+            case Fate.RESEND_LOST:
+                # Its URL is tried once more; only what is then still lost is sent again.
+                await self._book.want(edit.key, edit.paths)
+                await self._placer.place(edit.key, paid_now=False, waits=())
+                if not await self._book.is_lost(edit.key):
+                    return
+            case _:
+                pass
+        try:
+            end = await self._conductor.conduct(edit)
+        except PictureError as error:
+            await self._refuse(edit, error.what, error.advice)
+            return
+        match end:
+            case Conducted.EDITED:
+                await self._placer.place(edit.key, paid_now=True)
+            case Conducted.CHANGED:
+                await self._key_anew(edit)
+            case Conducted.LEFT:
+                pass
+
+    async def _key_anew(self, edit: Edit) -> None:
+        """The source changed: its edit gets its new key, once in a run."""
+        if edit.rekeyed:
+            await self._book.remember_kind(edit.key, Kind.SOURCE_CHANGED)
+            return
+        keyed = await self._rekeyer.rekey(edit.keyed)
+        if isinstance(keyed, Problem):
+            await self._refuse(edit, keyed.what, keyed.advice)
+            return
+        for one in await self._agenda.rekey(edit, keyed):
+            await self._live(one)
+
+    async def _refuse(self, edit: Edit, what: str, advice: str) -> None:
+        row = edit.keyed.row
+        await self._agenda.refuse(edit.key, Fault(reason=what, column="image", advice=advice))
+        where = f"line {row.line}, image" if row.line else "image"
+        self._report(RowRefused(where=where, image=row.image, reason=what, advice=advice))

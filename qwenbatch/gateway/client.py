@@ -1,0 +1,204 @@
+"""The client that shows the key: one POST, and what came of it.
+
+Every POST has a connection of its own. Beside an edit of many seconds a handshake is nothing,
+and it rules out what a kept connection brings: a server that closes it just as the body goes out
+(nobody knows whether the edit ran), and a stray answer taken for the next edit's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+import anyio
+from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+from yarl import URL
+
+from qwenbatch.core.replies import Answered, Broken, Withheld
+from qwenbatch.core.verdicts import Kind, Verdict, kind_of, verdict_of
+from qwenbatch.errors import UsageError
+from qwenbatch.gateway.answers import read_answer
+from qwenbatch.gateway.patient_socket import patient_socket
+from qwenbatch.gateway.reasons import NETWORK_ERRORS, reason_of
+from qwenbatch.gateway.upload import Upload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+    from qwenbatch.core.replies import Reply
+    from qwenbatch.gateway.body import RequestBody
+
+CONNECT_SECONDS = 10.0
+"""The longest that a connection may take: name, TCP and TLS together."""
+
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
+"""The longest answer that is read; a longer one is as if cut off there."""
+
+MAX_RAW_BYTES = 1024 * 1024
+"""How much of an answer's body is kept."""
+
+_KEY_HEADER = "Ocp-Apim-Subscription-Key"
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What of an answer has come so far."""
+
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytearray = field(default_factory=bytearray)
+
+
+class GatewayClient:
+    """Sends edits, for as long as its context is open.
+
+    `url` is the whole endpoint; `timeout` is in seconds, once for the upload and once more for
+    the answer; `wall` tells seconds since the epoch; `proxy` is an HTTP proxy's URL.
+
+    Raises UsageError if the URL is none, or the key cannot stand in a header.
+    """
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        key: str,
+        timeout: float,
+        wall: Callable[[], float],
+        user_agent: str,
+        proxy: str | None = None,
+    ) -> None:
+        if not key or not (key.isascii() and key.isprintable()) or key != key.strip():
+            raise UsageError(
+                "the subscription key is empty, or holds characters that no key has",
+                "copy it again, without spaces and line ends around it",
+            )
+        self._url = _endpoint(url)
+        self._headers = {
+            "Content-Type": "application/json",
+            "Cache-Control": "no-cache",
+            "Accept": "application/json",
+            "User-Agent": user_agent,
+            _KEY_HEADER: key,
+        }
+        self._timeout = timeout
+        self._wall = wall
+        self._proxy = proxy
+        self._session: ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = ClientSession(
+            connector=TCPConnector(limit=0, force_close=True, socket_factory=patient_socket),
+            cookie_jar=DummyCookieJar(),
+            timeout=ClientTimeout(total=None),
+            trust_env=False,
+            skip_auto_headers=("Accept-Encoding",),
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def post(self, body: RequestBody) -> Reply:
+        """Send one edit and wait for its answer. Only cancellation and defects are raised.
+
+        When it returns or raises, the body's source is no longer read from. An answer whose own
+        body broke off counts by what of it came. One that leaves open whether the edit ran, but
+        came before the last chunk went out, leaves nothing open: that is unreachable.
+        """
+        with anyio.CancelScope(deadline=anyio.current_time() + CONNECT_SECONDS) as scope:
+
+            def grant_time() -> None:
+                scope.deadline = anyio.current_time() + self._timeout
+
+            upload = Upload(body, on_progress=grant_time)
+            heard = _Heard()
+            reason = await self._exchange(upload, heard)
+        if scope.cancelled_caught:
+            reason = self._overdue(upload, body)
+        if upload.defect is not None:
+            raise upload.defect
+        return self._reply(body, heard, reason)
+
+    async def _exchange(self, upload: Upload, heard: _Heard) -> str:
+        """Send and listen; why no answer came, if none did."""
+        whole = False
+        try:
+            await self._listen(upload, heard)
+            whole = True
+        except NETWORK_ERRORS as error:
+            return reason_of(error)
+        finally:
+            # What is left in the socket's buffer would go on being sent to a server that may
+            # never read it.
+            if not whole or not upload.body_is_out:
+                upload.abort()
+            with anyio.CancelScope(shield=True):
+                await upload.wait_ended()
+        return ""
+
+    async def _listen(self, upload: Upload, heard: _Heard) -> None:
+        if self._session is None:
+            raise RuntimeError("the client is used outside its context")
+        async with self._session.post(
+            self._url,
+            data=upload,
+            headers=self._headers,
+            allow_redirects=False,
+            proxy=self._proxy,
+        ) as response:
+            heard.headers = response.headers
+            heard.status = response.status
+            while data := await response.content.readany():
+                heard.body += data[: MAX_ANSWER_BYTES - len(heard.body)]
+                if len(heard.body) >= MAX_ANSWER_BYTES:
+                    response.close()
+                    return
+
+    def _overdue(self, upload: Upload, body: RequestBody) -> str:
+        if not upload.started:
+            return f"no connection within {CONNECT_SECONDS:g} s"
+        if not body.handed_over:
+            return f"the upload took longer than {self._timeout:g} s"
+        return f"no answer within {self._timeout:g} s"
+
+    def _reply(self, body: RequestBody, heard: _Heard, reason: str) -> Reply:
+        if heard.status is None:
+            if body.withheld:
+                return Withheld()
+            return Broken(Kind.CUT_OFF if body.handed_over else Kind.UNREACHABLE, reason)
+        raw = bytes(heard.body)
+        answer = read_answer(
+            status=heard.status,
+            headers=heard.headers,
+            body=raw,
+            now=self._wall(),
+        )
+        if not body.handed_over and verdict_of(kind_of(answer)) is Verdict.UNCERTAIN:
+            if body.withheld:
+                return Withheld()
+            return Broken(
+                Kind.UNREACHABLE,
+                f"status {heard.status} came before the request was sent whole",
+            )
+        return Answered(answer, raw[:MAX_RAW_BYTES])
+
+
+def _endpoint(text: str) -> URL:
+    try:
+        url = URL(text)
+    except ValueError:
+        url = URL()
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise UsageError(
+            "the gateway's address is no http(s) URL",
+            "give the whole endpoint, such as https://host/path",
+        )
+    return url

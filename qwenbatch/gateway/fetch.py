@@ -1,0 +1,246 @@
+"""The client without the key: it fetches results, and from nowhere that it should not.
+
+What counts as what: a URL that is forbidden by its scheme or its literal address is FORBIDDEN. A
+name that leads to a refused address, a redirect to something forbidden (whoever redirects may
+mend that), 403, 404, 410, a URL that is none, and a result over the size limit are HOPELESS.
+All else is PASSING.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self, TypeAlias
+
+import anyio
+from aiohttp import (
+    ClientConnectorError,
+    ClientSession,
+    ClientTimeout,
+    DummyCookieJar,
+    TCPConnector,
+    ThreadedResolver,
+)
+from yarl import URL
+
+from qwenbatch.core.results import Trouble, Unfetched
+from qwenbatch.gateway.address_guard import AddressGuard, RefusedAddressError
+from qwenbatch.gateway.addresses import literal_of
+from qwenbatch.gateway.fetch_limits import FetchLimits
+from qwenbatch.gateway.reasons import NETWORK_ERRORS, reason_of
+from qwenbatch.gateway.result_url import join_url, parse_url
+from qwenbatch.gateway.speed import SpeedWindow
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from types import TracebackType
+
+    from aiohttp import ClientResponse
+    from aiohttp.abc import AbstractResolver
+
+    Sink: TypeAlias = Callable[[bytes], Awaitable[None]]
+
+_OK = 200
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_GONE = frozenset({403, 404, 410})
+_MIN_CHUNK = 64 * 1024
+_MAX_CHUNK = 256 * 1024
+_MAX_NAME = 100
+
+
+class ResultFetcher:
+    """Fetches results, for as long as its context is open.
+
+    `gateway_url` is the gateway's own: plain http, loopback and private addresses are taken only
+    if it has them too. `proxy` is an HTTP proxy's URL: with one, only it sees the addresses that
+    names have, so that the rules hold for literal addresses alone. `resolver` looks names up; it
+    is closed with the context.
+    """
+
+    def __init__(
+        self,
+        *,
+        gateway_url: str,
+        user_agent: str,
+        proxy: str | None = None,
+        limits: FetchLimits | None = None,
+        resolver: AbstractResolver | None = None,
+    ) -> None:
+        self._gateway = URL(gateway_url)
+        self._user_agent = user_agent
+        self._proxy = proxy
+        self._limits = limits or FetchLimits()
+        self._resolver = resolver
+        self._guard: AddressGuard | None = None
+        self._session: ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        resolver = self._resolver or ThreadedResolver()
+        guard = AddressGuard(resolver=resolver, gateway_host=self._gateway.host or "")
+        connector = (
+            TCPConnector(limit=0, resolver=guard, socket_factory=guard.connect_socket)
+            if self._proxy is None
+            else TCPConnector(limit=0, resolver=resolver)
+        )
+        self._guard = guard
+        self._session = ClientSession(
+            connector=connector,
+            cookie_jar=DummyCookieJar(),
+            headers={"User-Agent": self._user_agent, "Accept-Encoding": "identity"},
+            timeout=ClientTimeout(total=None, sock_connect=self._limits.connect),
+            trust_env=False,
+            auto_decompress=False,
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._session is not None and self._guard is not None:
+            await self._session.close()
+            await self._guard.close()
+
+    async def stream(self, url: str, sink: Sink) -> Unfetched | None:
+        """Hand a result to `sink` in chunks; None once all of it was, its length checked.
+
+        After anything but None what `sink` was given is worth nothing. What `sink` raises goes
+        through.
+        """
+        with anyio.move_on_after(self._limits.total):
+            return await self._follow(url, sink)
+        return _passing(f"it took longer than {self._limits.total:g} s")
+
+    async def _follow(self, text: str, sink: Sink) -> Unfetched | None:
+        url = parse_url(text)
+        for hop in range(self._limits.redirects + 1):
+            if url is None or not url.raw_host:
+                return _hopeless("it is no URL" if hop == 0 else "it is redirected to no URL")
+            if (refusal := await self._refusal(url)) is not None:
+                if hop == 0:
+                    return Unfetched(Trouble.FORBIDDEN, refusal)
+                return _hopeless(f"redirected: {refusal}")
+            came = await self._get(url, sink)
+            if not isinstance(came, _Redirect):
+                return came
+            url = join_url(url, came.location)
+        return _passing(f"redirected more than {self._limits.redirects} times")
+
+    async def _refusal(self, url: URL) -> str | None:
+        """Why this URL is not asked for at all."""
+        if url.scheme not in {"http", "https"}:
+            return f"a URL of the scheme {url.scheme[:_MAX_NAME]} is not fetched"
+        if url.scheme == "http" and self._gateway.scheme != "http":
+            return "plain http is not fetched"
+        host = url.host or ""
+        guard = self._opened()[1]
+        if literal_of(host) is not None and not await guard.allows(host):
+            return f"the address {host[:_MAX_NAME]} is not fetched from"
+        return None
+
+    def _opened(self) -> tuple[ClientSession, AddressGuard]:
+        if self._session is None or self._guard is None:
+            raise RuntimeError("the fetcher is used outside its context")
+        return self._session, self._guard
+
+    async def _get(self, url: URL, sink: Sink) -> Unfetched | _Redirect | None:
+        host = (url.host or "")[:_MAX_NAME]
+        session, _ = self._opened()
+        try:
+            response = await session.get(url, allow_redirects=False, proxy=self._proxy)
+        except NETWORK_ERRORS as error:
+            return _failed(host, error)
+        async with response:
+            if response.status in _REDIRECTS and (location := response.headers.get("Location")):
+                response.close()
+                return _Redirect(location)
+            refused = self._unwanted(host, response)
+            return refused or await self._body(host, response, sink)
+
+    def _unwanted(self, host: str, response: ClientResponse) -> Unfetched | None:
+        """Why this response's body is not read."""
+        status = response.status
+        encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+        refused = None
+        if status in _GONE:
+            refused = _hopeless(f"{host} answered {status}")
+        elif status != _OK:
+            refused = _passing(f"{host} answered {status}")
+        elif encoding != "identity":
+            refused = _passing(f"{host} sent it encoded, unasked")
+        elif (response.content_length or 0) > self._limits.size:
+            refused = self._oversize()
+        if refused is not None:
+            response.close()
+        return refused
+
+    async def _body(self, host: str, response: ClientResponse, sink: Sink) -> Unfetched | None:
+        limits, pending, received = self._limits, bytearray(), 0
+        window = SpeedWindow(limits.window, limits.window_bytes, started=anyio.current_time())
+        while data := await _next_piece(host, response, window):
+            if isinstance(data, Unfetched):
+                return data
+            received += len(data)
+            if received > limits.size:
+                return self._oversize()
+            pending += data
+            if len(pending) >= _MIN_CHUNK:
+                await _give(sink, pending, window)
+        if response.content_length not in {None, received}:
+            return _passing(f"{host} sent {received} bytes of {response.content_length}")
+        if pending:
+            await sink(bytes(pending))
+        return None
+
+    def _oversize(self) -> Unfetched:
+        return _hopeless(f"it is larger than {self._limits.size} bytes")
+
+
+@dataclass(frozen=True, slots=True)
+class _Redirect:
+    location: str
+
+
+async def _next_piece(
+    host: str,
+    response: ClientResponse,
+    window: SpeedWindow,
+) -> bytes | Unfetched:
+    """What comes next, empty at the end; Unfetched if nothing comes, or too slowly."""
+    while True:
+        try:
+            with anyio.CancelScope(deadline=window.ends_at):
+                data = await response.content.read(_MAX_CHUNK)
+                window.add(len(data))
+                if data and window.is_too_slow(anyio.current_time()):
+                    break
+                return data
+        except NETWORK_ERRORS as error:
+            return _failed(host, error)
+        if window.is_too_slow(anyio.current_time()):
+            break
+    return _passing(f"{host} sent less than {window.least} bytes in {window.seconds:g} s")
+
+
+async def _give(sink: Sink, pending: bytearray, window: SpeedWindow) -> None:
+    """Hand the bytes on; the time that this takes is not the server's."""
+    before = anyio.current_time()
+    await sink(bytes(pending))
+    window.pause(anyio.current_time() - before)
+    pending.clear()
+
+
+def _failed(host: str, error: Exception) -> Unfetched:
+    inner = error.os_error if isinstance(error, ClientConnectorError) else error
+    if isinstance(inner, RefusedAddressError):
+        return _hopeless(f"{host} leads to an address that is not fetched from")
+    return _passing(f"{host}: {reason_of(error)}")
+
+
+def _hopeless(reason: str) -> Unfetched:
+    return Unfetched(Trouble.HOPELESS, reason)
+
+
+def _passing(reason: str) -> Unfetched:
+    return Unfetched(Trouble.PASSING, reason)

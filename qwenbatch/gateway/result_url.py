@@ -1,0 +1,29 @@
+"""The URLs of results, and of redirects, as they are asked for."""
+
+from __future__ import annotations
+
+import re
+
+from yarl import URL
+
+_is_plain = re.compile(r"[!-~]+").fullmatch
+
+
+def parse_url(text: str) -> URL | None:
+    """A URL exactly as it stands, for signed ones; only what no request can carry is quoted.
+
+    None if it is no URL at all.
+    """
+    try:
+        return URL(text, encoded=_is_plain(text) is not None).with_fragment(None)
+    except (ValueError, TypeError):
+        return None
+
+
+def join_url(base: URL, location: str) -> URL | None:
+    """Where a redirect from `base` leads; None if nowhere."""
+    target = parse_url(location)
+    try:
+        return None if target is None else base.join(target)
+    except (ValueError, TypeError):
+        return None

@@ -1,0 +1,161 @@
+"""A source on its way to the gateway: the text of its data URI, made from the file in chunks."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import aiofiles
+import anyio
+import pybase64
+
+from qwenbatch.core.items import InlineSource
+from qwenbatch.errors import PictureError
+from qwenbatch.imaging.sources import LocalSource, file_of, open_file, opened, stamp_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from qwenbatch.core.pictures import Format
+    from qwenbatch.core.sources import SourceFacts, SourceStamp
+
+CHUNK = 3 * 64 * 1024
+"""Bytes of a picture that are in memory at once; a multiple of 3, so that base64 can be joined."""
+
+
+class DataUri:
+    """The text of a data URI that never is in memory whole.
+
+    `data` holds the bytes from `offset` on, `size` of them; `verbatim` says that they are base64
+    already. `watched` is the source's file, as it was when it was keyed.
+    """
+
+    def __init__(
+        self,
+        *,
+        format_: Format,
+        data: BinaryIO,
+        offset: int,
+        size: int,
+        verbatim: bool,
+        watched: int,
+        stamp: SourceStamp,
+    ) -> None:
+        self._head = f"data:{format_.value};base64,".encode()
+        self._data = data
+        self._offset = offset
+        self._size = size
+        self._verbatim = verbatim
+        self._watched = watched
+        self._stamp = stamp
+
+    @property
+    def length(self) -> int:
+        """Its length in bytes, known before it is made."""
+        body = self._size if self._verbatim else 4 * ((self._size + 2) // 3)
+        return len(self._head) + body
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The text, a chunk at a time; shorter than `length` if the file lost its end meanwhile."""
+        yield self._head
+        file = aiofiles.threadpool.wrap(self._data)
+        await file.seek(self._offset)
+        left = self._size
+        while left:
+            chunk = await file.read(min(CHUNK, left))
+            if not chunk:
+                return
+            while len(chunk) < min(CHUNK, left) and (more := await file.read(CHUNK - len(chunk))):
+                chunk += more
+            left -= len(chunk)
+            yield chunk if self._verbatim else pybase64.b64encode(chunk)
+
+    async def unchanged(self) -> bool:
+        """Whether the source's file is still what was keyed."""
+        return stamp_of(os.fstat(self._watched)) == self._stamp
+
+
+class Carrier:
+    """Makes sources ready to be sent; re-encodes where it must, one a core at the most.
+
+    `scratch` is the folder for what is re-encoded: unnamed files, gone with the process.
+    """
+
+    def __init__(self, *, scratch: Path, cores: int) -> None:
+        self._scratch = scratch
+        self._encoders = anyio.CapacityLimiter(cores)
+
+    @asynccontextmanager
+    async def ready(self, source: LocalSource, facts: SourceFacts) -> AsyncIterator[DataUri | None]:
+        """The data URI of a keyed source; None if its file is no longer what was keyed.
+
+        Raises PictureError if it must be re-encoded and turns out to be damaged.
+        """
+        picture = facts.picture
+        if picture is None:
+            yield None
+            return
+        try:
+            watched = open_file(file_of(source))
+        except PictureError:
+            yield None
+            return
+        with watched:
+            if stamp_of(os.fstat(watched.fileno())) != facts.stamp:
+                yield None
+            elif picture.reencode is None:
+                inline = isinstance(source, InlineSource)
+                yield DataUri(
+                    format_=picture.format,
+                    data=watched,
+                    offset=source.offset if isinstance(source, InlineSource) else 0,
+                    size=source.length if isinstance(source, InlineSource) else picture.size,
+                    verbatim=inline,
+                    watched=watched.fileno(),
+                    stamp=facts.stamp,
+                )
+            else:
+                async with self._encoded(source, facts, watched.fileno()) as uri:
+                    yield uri
+
+    @asynccontextmanager
+    async def _encoded(
+        self,
+        source: LocalSource,
+        facts: SourceFacts,
+        watched: int,
+    ) -> AsyncIterator[DataUri]:
+        with tempfile.TemporaryFile(dir=self._scratch, buffering=0) as file:
+            format_ = await anyio.to_thread.run_sync(
+                _encode_into,
+                source,
+                facts,
+                file,
+                limiter=self._encoders,
+            )
+            yield DataUri(
+                format_=format_,
+                data=file,
+                offset=0,
+                size=os.fstat(file.fileno()).st_size,
+                verbatim=False,
+                watched=watched,
+                stamp=facts.stamp,
+            )
+
+
+def _encode_into(source: LocalSource, facts: SourceFacts, to: BinaryIO) -> Format:
+    from qwenbatch.imaging.encode import encode  # noqa: PLC0415 - Pillow loads only where needed
+
+    if facts.picture is None:
+        raise PictureError("it holds no picture")
+    with opened(source) as (file, _):
+        format_, data = encode(file, facts.picture)
+    view = memoryview(data)
+    while view:
+        view = view[to.write(view) :]
+    return format_

@@ -1,0 +1,163 @@
+"""What a planned run has to do, asked for while it runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from qwenbatch.core.plan import Edit, Fate, KeyedRow
+from qwenbatch.core.states import EditState
+from qwenbatch.ledger import placements
+from qwenbatch.ledger.database import all_rows
+from qwenbatch.ledger.plan import decode_keyed, encode
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    import apsw
+
+    from qwenbatch.core.items import Fault
+    from qwenbatch.core.keys import EditKey
+    from qwenbatch.ledger.writer import Writer
+
+PAGE = 64
+"""Edits that are taken from the plan at once."""
+
+
+class Agenda:
+    """The edits of a plan, and what becomes of its rows, for the engine's event loop."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._do = writer
+
+    async def open_placements(self) -> int:
+        """Note in the ledger every path that waits for a paid result; how many there are."""
+
+        def want(db: apsw.Connection) -> int:
+            found = all_rows(
+                db.execute(
+                    "SELECT DISTINCT key, path FROM temp.rows WHERE fate = 'place'",
+                )
+            )
+            for key, path in found:
+                placements.want_again(db, key, path)
+            return len(found)
+
+        return await self._do(want)
+
+    async def edits(self) -> AsyncIterator[Edit]:
+        """The edits to send, in the manifest's order, each once."""
+        last = 0
+        while page := await self._do(lambda db, last=last: _page(db, last)):  # type: ignore[misc] # bound
+            for last, edit in page:  # noqa: B007 - the last one begins the next page
+                yield edit
+
+    async def rekey(self, old: Edit, keyed: KeyedRow) -> list[Edit]:
+        """Rows whose source changed get its new key; the edits that they and the rest now make.
+
+        `keyed` is the old edit's row with its new key. Rows of the old key with another source
+        keep it, and are sent from there.
+        """
+        source = old.keyed.row.source
+
+        def change(db: apsw.Connection) -> list[Edit]:
+            rows = all_rows(
+                db.execute(
+                    "SELECT number, row FROM temp.rows WHERE key = ? AND fault IS NULL"
+                    " ORDER BY number",
+                    (old.key,),
+                )
+            )
+            rest = None
+            for number, row in rows:
+                before = decode_keyed(row)
+                if before.row.source == source:
+                    after = KeyedRow(row=before.row, key=keyed.key, facts=keyed.facts)
+                    db.execute(
+                        "UPDATE temp.rows SET key = ?, row = ? WHERE number = ?",
+                        (keyed.key, encode(after), number),
+                    )
+                else:
+                    rest = rest or before
+            return [_rekeyed(db, keyed), *([] if rest is None else [_rekeyed(db, rest)])]
+
+        return await self._do(change)
+
+    async def refuse(self, key: EditKey, fault: Fault) -> None:
+        """The rows of an edit turn out to be invalid: nothing is sent for them."""
+        await self._do(
+            lambda db: db.execute(
+                "UPDATE temp.rows SET fault = ?, fate = 'invalid' WHERE key = ?",
+                (encode(fault), key),
+            ),
+        )
+
+    async def owner(self, path: str) -> EditKey | None:
+        """The edit to which this manifest gives a path."""
+        row = await self._do(
+            lambda db: db.execute(
+                "SELECT key FROM temp.rows WHERE path = ? AND fault IS NULL LIMIT 1",
+                (path,),
+            ).fetchone(),
+        )
+        return row[0] if row else None
+
+    async def items_at(self, key: EditKey, path: str) -> int:
+        """How many rows of this manifest have this key and path."""
+        count = await self._do(
+            lambda db: (
+                db.execute(
+                    "SELECT count(*) FROM temp.rows WHERE key = ? AND path = ? AND fault IS NULL",
+                    (key, path),
+                ).get
+            ),
+        )
+        return int(count)
+
+
+def _page(db: apsw.Connection, last: int) -> list[tuple[int, Edit]]:
+    rows = all_rows(
+        db.execute(
+            "SELECT number, row, fate FROM temp.rows r WHERE fate IN ('send', 'resend_lost')"
+            " AND number > ? AND number = (SELECT min(number) FROM temp.rows o WHERE o.key = r.key"
+            "                              AND o.fate IN ('send', 'resend_lost'))"
+            " ORDER BY number LIMIT ?",
+            (last, PAGE),
+        )
+    )
+    return [(number, _edit(db, decode_keyed(row), Fate(fate))) for number, row, fate in rows]
+
+
+def _rekeyed(db: apsw.Connection, keyed: KeyedRow) -> Edit:
+    """An edit that was not planned under this key.
+
+    Nothing was asked for it: so it is sent only if it is new or still pending; one that is paid
+    for is placed.
+    """
+    edit = _edit(db, keyed, Fate.SEND)
+    fate = Fate.PLACE if edit.expected is EditState.EDITED else Fate.SEND
+    return msgspec.structs.replace(
+        edit,
+        fate=fate,
+        expected=EditState.PENDING,
+        rekeyed=True,
+    )
+
+
+def _edit(db: apsw.Connection, keyed: KeyedRow, fate: Fate) -> Edit:
+    paths = all_rows(
+        db.execute(
+            "SELECT path, count(*) FROM temp.rows WHERE key = ? AND fault IS NULL"
+            " GROUP BY path ORDER BY min(number)",
+            (keyed.key,),
+        )
+    )
+    state = db.execute("SELECT state FROM main.edits WHERE key = ?", (keyed.key,)).fetchone()
+    return Edit(
+        keyed=keyed,
+        paths=tuple(path for path, _ in paths),
+        items=sum(count for _, count in paths),
+        expected=EditState(state[0] if state else EditState.PENDING),
+        fate=fate,
+    )

@@ -1,0 +1,123 @@
+"""Counts a plan's items and money as the ledger has them at this moment."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from qwenbatch.core.money import MicroUSD
+from qwenbatch.core.outcomes import ItemState
+from qwenbatch.core.plan import Standing, failure_of, state_of
+from qwenbatch.core.states import EditState, PlacementState
+from qwenbatch.core.summary import Cost, EditCounts, ItemCounts
+from qwenbatch.core.verdicts import Kind
+from qwenbatch.ledger.database import all_rows
+
+if TYPE_CHECKING:
+    import apsw
+
+
+def count_items(db: apsw.Connection, run: int | None) -> tuple[ItemCounts, dict[str, int]]:
+    """Every row of the plan in its count, and the failures of those not saved, by kind.
+
+    `reused` are the saved items whose edit no attempt of `run` paid for.
+    """
+    counts: Counter[str] = Counter()
+    failures: Counter[str] = Counter()
+    for invalid, edit, kind, placement, paid_now, items in db.execute(
+        "SELECT r.fault IS NOT NULL, e.state, e.kind, p.state,"
+        " EXISTS (SELECT 1 FROM main.attempts a WHERE a.edit = e.id AND a.run = ?"
+        "         AND a.state = 'paid') AS paid_now, count(*)"
+        " FROM temp.rows r LEFT JOIN main.edits e ON e.key = r.key"
+        " LEFT JOIN main.placements p ON p.edit = e.id AND p.path = r.path"
+        " GROUP BY 1, 2, 3, 4, 5",
+        (-1 if run is None else run,),
+    ):
+        standing = Standing(
+            edit=EditState(edit) if edit else None,
+            kind=Kind(kind) if kind else None,
+            placement=PlacementState(placement) if placement else None,
+        )
+        state = state_of(standing, invalid=bool(invalid))
+        counts["total"] += items
+        counts[state] += items
+        if state is ItemState.SAVED and not paid_now:
+            counts["reused"] += items
+        failure = failure_of(standing, state)
+        if failure is not None:
+            failures[failure] += items
+    return ItemCounts(**counts), dict(failures)
+
+
+def count_edits(db: apsw.Connection, run: int) -> EditCounts:
+    """What a run sent, and how many attempts of it were paid."""
+    row = db.execute(
+        "SELECT attempts, bought FROM main.spending WHERE scope = 'run' AND id = ?",
+        (run,),
+    ).fetchone()
+    return EditCounts(attempts=row[0], paid=row[1]) if row else EditCounts()
+
+
+def count_cost(db: apsw.Connection, run: int | None) -> Cost:
+    """What the run spent, and what of this plan's edits may have been spent, or spent twice."""
+    spent = db.execute(
+        "SELECT paid FROM main.spending WHERE scope = 'run' AND id = ?",
+        (-1 if run is None else run,),
+    ).fetchone()
+    exposure = db.execute(
+        "SELECT ifnull(sum(a.price), 0) FROM main.attempts a JOIN main.edits e ON e.id = a.edit"
+        " WHERE a.state IN ('reserved', 'uncertain')"
+        " AND EXISTS (SELECT 1 FROM temp.rows r WHERE r.key = e.key)",
+    ).get
+    twice = db.execute(
+        "SELECT ifnull(sum(total - least), 0) FROM"
+        " (SELECT e.key AS key, sum(a.price) AS total, min(a.price) AS least"
+        "  FROM main.attempts a JOIN main.edits e ON e.id = a.edit"
+        "  WHERE a.state IN ('paid', 'reserved', 'uncertain')"
+        "  GROUP BY a.edit HAVING count(*) > 1)"
+        " WHERE EXISTS (SELECT 1 FROM temp.rows r WHERE r.key = key)",
+    ).get
+    return Cost(
+        spent=MicroUSD(spent[0] if spent else 0),
+        exposure=MicroUSD(exposure),
+        maybe_twice=MicroUSD(twice),
+        ledger_total=ledger_total(db),
+    )
+
+
+def ledger_total(db: apsw.Connection) -> MicroUSD:
+    """What the ledger has ever paid."""
+    return MicroUSD(
+        db.execute("SELECT ifnull(sum(paid), 0) FROM main.spending WHERE scope = 'day'").get,
+    )
+
+
+def count_to_send(db: apsw.Connection) -> int:
+    """How many edits the plan would send."""
+    return int(
+        db.execute(
+            "SELECT count(DISTINCT key) FROM temp.rows WHERE fate IN ('send', 'resend_lost')",
+        ).get,
+    )
+
+
+def count_to_place(db: apsw.Connection) -> int:
+    """How many paths wait for a result that is paid for."""
+    return int(
+        db.execute(
+            "SELECT count(*) FROM"
+            " (SELECT DISTINCT key, path FROM temp.rows WHERE fate IN ('place', 'resend_lost'))",
+        ).get,
+    )
+
+
+def sizes(db: apsw.Connection, most: int) -> list[tuple[int, int, int]]:
+    """The commonest sizes of sources to be sent: width and height in pixels, and how many."""
+    return all_rows(
+        db.execute(
+            "SELECT width, height, count(*) AS items FROM temp.rows"
+            " WHERE fate IN ('send', 'resend_lost') AND width IS NOT NULL"
+            " GROUP BY width, height ORDER BY items DESC, width, height LIMIT ?",
+            (most,),
+        )
+    )

@@ -1,0 +1,101 @@
+"""Where the ledger of an OUT lies: in it, or where OUT's note says."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qwenbatch.errors import LedgerError
+from qwenbatch.ledger import database
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import apsw
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A ledger's file, and the note in OUT that leads to it (`None`: it lies in OUT itself)."""
+
+    file: Path
+    note: Path | None
+
+    @property
+    def lock(self) -> Path:
+        """The lock lies beside the ledger."""
+        return self.file.with_name(self.file.name + ".lock")
+
+    def make_folder(self) -> None:
+        """Make the ledger's folder, for us alone to read; OSError if that cannot be done."""
+        self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def remember(self, connection: apsw.Connection) -> None:
+        """Let OUT know the ledger that lies elsewhere, by its path and id."""
+        if self.note is None:
+            return
+        if self.note.exists():
+            self.verify(connection)
+            return
+        text = json.dumps({"id": database.meta(connection, "id"), "path": str(self.file)})
+        fresh = self.note.with_suffix(".new")
+        fresh.write_text(text, encoding="utf-8")
+        fresh.chmod(0o600)
+        fresh.replace(self.note)
+
+    def verify(self, connection: apsw.Connection) -> None:
+        """LedgerError unless this is the very ledger that OUT remembers."""
+        if self.note is None or not self.note.exists():
+            return
+        wanted = _read(self.note)["id"]
+        if database.meta(connection, "id") != wanted:
+            raise LedgerError(
+                f"{self.file} is not the ledger that this folder was begun with",
+                f"bring back the ledger whose id is {wanted}, or choose another folder with -o",
+            )
+
+
+def locate(own: Path, asked: Path | None) -> Location:
+    """The ledger of an OUT whose own folder is `own`; `asked` is what `--ledger` says.
+
+    Raises LedgerError where OUT remembers another ledger, or its ledger is missing.
+    """
+    inside, note = own / "ledger.db", own / "ledger.json"
+    if note.exists():
+        remembered = own / _read(note)["path"]
+        if asked is not None and not _same(asked, remembered):
+            raise LedgerError(
+                f"this folder's ledger is {remembered}, not {asked}",
+                "leave --ledger out, or choose another folder with -o",
+            )
+        if not remembered.exists():
+            raise LedgerError(
+                f"this folder's ledger {remembered} is missing",
+                "bring it back: without it nobody knows what is paid",
+            )
+        return Location(remembered, note)
+    if asked is None or _same(asked, inside):
+        return Location(inside, None)
+    if inside.exists():
+        raise LedgerError(
+            f"this folder has a ledger already: {inside}",
+            "leave --ledger out, or choose another folder with -o",
+        )
+    return Location(asked, note)
+
+
+def _read(note: Path) -> dict[str, str]:
+    try:
+        read = json.loads(note.read_text(encoding="utf-8"))
+        return {"id": str(read["id"]), "path": str(read["path"])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise LedgerError(
+            f"{note} cannot be read: {error}",
+            "it names this folder's ledger: restore it from a backup",
+        ) from error
+
+
+def _same(one: Path, other: Path) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)

@@ -1,0 +1,115 @@
+"""Runs as the ledger remembers them: how they began and ended, what they read and learned."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from qwenbatch.core.items import BadRow, Fault, FileSource, InlineSource, Source, UrlSource
+from qwenbatch.core.plan import KeyedRow
+from qwenbatch.ledger import edits, placements
+from qwenbatch.ledger.database import all_rows, dump_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import apsw
+
+    from qwenbatch.core.summary import Summary
+
+PAGE = 2000
+
+_decode_keyed = msgspec.json.Decoder(KeyedRow).decode
+_decode_bad = msgspec.json.Decoder(BadRow).decode
+_decode_fault = msgspec.json.Decoder(Fault).decode
+
+
+def begin(db: apsw.Connection, *, name: str, manifest: str, now: int) -> int:
+    """Open a run; whatever a death left in flight becomes uncertain first. Its number."""
+    edits.recover(db, now=now)
+    placements.forget_unpaid(db)
+    db.execute(
+        "INSERT INTO runs (name, manifest, started_at) VALUES (?, ?, ?)",
+        (name, manifest, now),
+    )
+    return db.last_insert_rowid()
+
+
+def close(db: apsw.Connection, run: int, summary: Summary, *, now: int) -> None:
+    """Record how a run ended; its raw answers go, but for those that are still in doubt."""
+    edits.forget_raw_answers(db, run)
+    db.execute(
+        "UPDATE runs SET ended_at = ?, stopped_by = ?, exit_status = ?, summary = ? WHERE id = ?",
+        (now, summary.stopped_by, int(summary.exit_status), dump_json(summary.to_json()), run),
+    )
+
+
+def learned_rate(db: apsw.Connection, gateway: str) -> float | None:
+    """The rate of starts a second that this gateway was last found to take."""
+    row = db.execute("SELECT rate FROM paces WHERE gateway = ?", (gateway,)).fetchone()
+    return float(row[0]) if row else None
+
+
+def keep_rate(db: apsw.Connection, gateway: str, rate: float | None) -> None:
+    """Remember the learned rate, or forget it where the gateway took all that it was sent."""
+    if rate is None:
+        db.execute("DELETE FROM paces WHERE gateway = ?", (gateway,))
+    else:
+        db.execute("INSERT OR REPLACE INTO paces VALUES (?, ?)", (gateway, rate))
+
+
+def record_items(db: apsw.Connection, manifest: str) -> None:
+    """Remember the rows of a manifest as this run saw them, in place of those of earlier runs."""
+    db.execute("INSERT OR IGNORE INTO manifests (path) VALUES (?)", (manifest,))
+    number = db.execute("SELECT id FROM manifests WHERE path = ?", (manifest,)).get
+    db.execute("DELETE FROM items WHERE manifest = ?", (number,))
+    db.executemany(
+        "INSERT INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        ((number, *item) for item in _items(db)),
+    )
+
+
+def _items(db: apsw.Connection) -> Iterator[tuple[object, ...]]:
+    last = 0
+    while page := all_rows(
+        db.execute(
+            "SELECT number, row, key, path, fault FROM temp.rows WHERE number > ?"
+            " ORDER BY number LIMIT ?",
+            (last, PAGE),
+        ),
+    ):
+        for last, blob, key, path, fault in page:  # noqa: B007 - the last one begins the next page
+            row = _decode_keyed(blob).row if key is not None else _decode_bad(blob)
+            yield (
+                row.number,
+                row.line,
+                _image(row.source) or row.image,
+                row.instruction,
+                row.negative_prompt,
+                int(row.watermark),
+                row.take,
+                row.output,
+                row.id,
+                None if row.extra == b"{}" else row.extra,
+                key,
+                path,
+                None if fault is None else _words(_decode_fault(fault)),
+            )
+
+
+def _image(source: Source | None) -> str:
+    match source:
+        case FileSource(path):
+            return path
+        case UrlSource(url):
+            return url
+        case InlineSource(manifest, offset):
+            return f"{manifest}#{offset}"
+        case None:
+            return ""
+
+
+def _words(fault: Fault) -> str:
+    column = f"{fault.column}: " if fault.column else ""
+    return f"{column}{fault.reason}"

@@ -1,0 +1,1 @@
+"""Where results are put: staged, verified, flushed, renamed into place. Whole or not at all."""

@@ -1,0 +1,61 @@
+"""The folders below OUT that are ours, and folders that are flushed."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+OWN = ".qwenbatch"
+"""Our folder in OUT: ledger, lock, temporary files, replaced results."""
+
+REPLACED = f"{OWN}/replaced"
+"""Where results go that make room for another edit's, relative to OUT."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutFolders:
+    """OUT, and what of ours is in it."""
+
+    out: Path
+
+    @property
+    def own(self) -> Path:
+        """Our folder, for us alone to read."""
+        return self.out / OWN
+
+    @property
+    def scratch(self) -> Path:
+        """Where results are staged until they are whole."""
+        return self.own / "tmp"
+
+    def make(self) -> None:
+        """Make OUT and our folders in it; OSError if that cannot be done."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        for folder in (self.own, self.scratch):
+            folder.mkdir(mode=0o700, exist_ok=True)
+
+    def file(self, relative: str) -> Path:
+        """A path relative to OUT as an absolute one."""
+        return self.out / PurePosixPath(relative)
+
+
+def flush_folder(folder: Path) -> None:
+    """Make a folder's entries durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_parents(path: Path, top: Path) -> None:
+    """Make the folders above `path`, down from `top`, and flush each new one's parent."""
+    missing = []
+    folder = path.parent
+    while folder != top and not folder.is_dir():
+        missing.append(folder)
+        folder = folder.parent
+    for new in reversed(missing):
+        new.mkdir(exist_ok=True)
+        flush_folder(new.parent)

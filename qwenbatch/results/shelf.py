@@ -1,0 +1,151 @@
+"""Puts verified results into place: recorded first, then renamed, then flushed."""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import aiofiles
+import anyio
+
+from qwenbatch.errors import PictureError
+from qwenbatch.results.disk import translated
+from qwenbatch.results.folders import REPLACED, OutFolders, flush_folder, make_parents
+from qwenbatch.results.occupancy import digest_of, stamp_of
+from qwenbatch.results.stage import Stage, Verifier, staged
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from qwenbatch.core.keys import EditKey
+    from qwenbatch.core.placements import FileStamp, Placement
+    from qwenbatch.core.results import Staged
+
+_CHUNK = 256 * 1024
+
+
+class Shelf:
+    """The results below one OUT. Every OSError of the disk becomes a DiskError."""
+
+    def __init__(self, folders: OutFolders, verifier: Callable[[], Verifier]) -> None:
+        self._folders = folders
+        self._verifier = verifier
+
+    @asynccontextmanager
+    async def stage(self) -> AsyncIterator[Stage]:
+        """A temporary file for one result; removed unless it is put into place."""
+        async with staged(self._folders.scratch, self._verifier()) as stage:
+            yield stage
+
+    async def copy_into(self, stage: Stage, placement: Placement) -> Staged | None:
+        """A verified copy of the file of a placement, if it has the recorded digest still."""
+        source = self._folders.file(placement.file)
+        try:
+            async with aiofiles.open(source, "rb", buffering=0) as file:
+                while chunk := await file.read(_CHUNK):
+                    await stage.write(chunk)
+            copy = await stage.finish()
+        except (OSError, PictureError):
+            # Gone, unreadable or no picture any more: there may be another copy.
+            return None
+        return copy if copy.digest == placement.digest else None
+
+    async def adopt(self, placement: Placement) -> FileStamp | None:
+        """The stamp of the file that lies at a placement's path, if it has the recorded digest."""
+        return await anyio.to_thread.run_sync(self._adopt, placement)
+
+    async def put(
+        self,
+        result: Staged,
+        relative: str,
+        *,
+        displaced: tuple[str, str] | None,
+        overwrite: bool,
+    ) -> FileStamp | None:
+        """Rename a staged result to a path relative to OUT and flush its folder.
+
+        `displaced` names a file that makes room, and where it goes, both relative to OUT. What
+        lies at the path itself is overwritten only if `overwrite`; otherwise None is returned.
+        """
+        return await anyio.to_thread.run_sync(
+            partial(self._put, result, relative, displaced, overwrite=overwrite),
+        )
+
+    def replaced_path(self, key: EditKey, digest: bytes, suffix: str) -> str:
+        """Where a result goes that makes room, relative to OUT: the same one has one place."""
+        return f"{REPLACED}/{key.hex()[:16]}-{digest.hex()[:16]}.png{suffix}"
+
+    async def forget(self, relative: str) -> None:
+        """Remove a file in `replaced/` whose result is back in its place; failing is no harm."""
+        with suppress(OSError):
+            await anyio.to_thread.run_sync(self._folders.file(relative).unlink)
+
+    def clean(self) -> None:
+        """Remove the temporary files that a death left behind; nothing depends on them."""
+        with translated(self._folders.scratch):
+            for file in self._folders.scratch.iterdir():
+                file.unlink(missing_ok=True)
+
+    def _adopt(self, placement: Placement) -> FileStamp | None:
+        path = self._folders.file(placement.file)
+        try:
+            status = os.lstat(path)
+            if placement.digest is None or digest_of(path) != placement.digest:
+                return None
+        except OSError:
+            return None
+        return stamp_of(status)
+
+    def _put(
+        self,
+        result: Staged,
+        relative: str,
+        displaced: tuple[str, str] | None,
+        *,
+        overwrite: bool,
+    ) -> FileStamp | None:
+        target = self._folders.file(relative)
+        with translated(target):
+            make_parents(target, self._folders.out)
+            if displaced is not None:
+                self._move_away(*displaced)
+            if overwrite:
+                Path(result.path).rename(target)
+            elif not _link(Path(result.path), target):
+                return None
+            stamp = stamp_of(target.stat())
+            flush_folder(target.parent)
+        return stamp
+
+    def _move_away(self, relative: str, to: str) -> None:
+        """Keep another edit's result in `replaced/`; a death before us may have moved it."""
+        refuge = self._folders.file(to)
+        make_parents(refuge, self._folders.out)
+        with suppress(FileNotFoundError):
+            self._folders.file(relative).rename(refuge)
+            flush_folder(refuge.parent)
+
+
+def _link(source: Path, target: Path) -> bool:
+    """Give a file its final name unless that is taken; False if it is.
+
+    A hard link fails where a rename would overwrite. File systems without links get a rename
+    after a look: a file that appears between the two is overwritten there.
+    """
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}:
+            raise
+        if target.exists():
+            return False
+        source.rename(target)
+        return True
+    source.unlink()
+    return True
