@@ -73,6 +73,11 @@ class Pace:
         return self._spacing.rate
 
     @property
+    def learned(self) -> float | None:
+        """The rate to begin the next run with; None if the gateway took all that it was sent."""
+        return self.rate if self.rate < self.most else None
+
+    @property
     def gate(self) -> float:
         """The moment until which a `Retry-After` keeps the whole run waiting."""
         return self._gate

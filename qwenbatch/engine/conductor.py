@@ -137,7 +137,7 @@ class Conductor:
                 reply: Reply = Withheld()
             else:
                 self._report(_sent(edit, attempt))
-                reply = await self._gateway.post(source)
+                reply = await source.post()
         except BaseException:
             await unbroken(self._record_abort(edit, attempt, source))
             raise

@@ -210,6 +210,10 @@ class Governor:
         """Whether no new POST may be made."""
         return self._stopping.is_set()
 
+    async def stopped(self) -> None:
+        """Wait until the run is stopping."""
+        await self._stopping.wait()
+
     def stop(self, reason: StopReason, message: str) -> None:
         """Make no new POST from here on; the first reason is the one that counts."""
         if self.stopped_by is None:

@@ -133,6 +133,9 @@ class ReadySource(Protocol):
     def handed_over(self) -> bool:
         """Whether the body's last chunk went out: from then on the edit may run."""
 
+    async def post(self) -> Reply:
+        """Send it, once, and wait for the answer."""
+
 
 class Gateway(Protocol):
     """The service: it edits for money."""
@@ -142,9 +145,6 @@ class Gateway(Protocol):
 
         Raises PictureError if the picture turns out to be damaged.
         """
-
-    async def post(self, source: ReadySource) -> Reply:
-        """Send one edit and wait for its answer."""
 
 
 # ---------------------------------------------------------------------- for the placer

@@ -115,7 +115,7 @@ class ResultFetcher:
     async def _follow(self, text: str, sink: Sink) -> Unfetched | None:
         url = parse_url(text)
         for hop in range(self._limits.redirects + 1):
-            if url is None or not url.raw_host:
+            if url is None or not _leads_somewhere(url):
                 return _hopeless("it is no URL" if hop == 0 else "it is redirected to no URL")
             if (refusal := await self._refusal(url)) is not None:
                 if hop == 0:
@@ -229,6 +229,11 @@ async def _give(sink: Sink, pending: bytearray, window: SpeedWindow) -> None:
     await sink(bytes(pending))
     window.pause(anyio.current_time() - before)
     pending.clear()
+
+
+def _leads_somewhere(url: URL) -> bool:
+    """Whether a URL names a host; those of other schemes are judged by their scheme."""
+    return bool(url.raw_host) if url.scheme in {"http", "https"} else bool(url.scheme)
 
 
 def _failed(host: str, error: Exception) -> Unfetched:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from qwenbatch.core.money import MicroUSD
 from qwenbatch.core.outcomes import ItemState
-from qwenbatch.core.plan import Standing, failure_of, state_of
+from qwenbatch.core.plan import Fate, Standing, failure_of, state_of
 from qwenbatch.core.states import EditState, PlacementState
 from qwenbatch.core.summary import Cost, EditCounts, ItemCounts
 from qwenbatch.core.verdicts import Kind
@@ -33,11 +33,7 @@ def count_items(db: apsw.Connection, run: int | None) -> tuple[ItemCounts, dict[
         " GROUP BY 1, 2, 3, 4, 5",
         (-1 if run is None else run,),
     ):
-        standing = Standing(
-            edit=EditState(edit) if edit else None,
-            kind=Kind(kind) if kind else None,
-            placement=PlacementState(placement) if placement else None,
-        )
+        standing = _standing(edit, kind, placement)
         state = state_of(standing, invalid=bool(invalid))
         counts["total"] += items
         counts[state] += items
@@ -47,6 +43,34 @@ def count_items(db: apsw.Connection, run: int | None) -> tuple[ItemCounts, dict[
         if failure is not None:
             failures[failure] += items
     return ItemCounts(**counts), dict(failures)
+
+
+def count_after(db: apsw.Connection) -> ItemCounts:
+    """The counts that a run over this plan would end with, if all goes well."""
+    counts: Counter[str] = Counter()
+    for fate, edit, kind, placement, items in db.execute(
+        "SELECT r.fate, e.state, e.kind, p.state, count(*)"
+        " FROM temp.rows r LEFT JOIN main.edits e ON e.key = r.key"
+        " LEFT JOIN main.placements p ON p.edit = e.id AND p.path = r.path"
+        " GROUP BY 1, 2, 3, 4",
+    ):
+        counts["total"] += items
+        match fate:
+            case Fate.HELD:
+                counts[state_of(_standing(edit, kind, placement), invalid=False)] += items
+            case Fate.SAVED | Fate.PLACE | Fate.SEND | Fate.RESEND_LOST:
+                counts[ItemState.SAVED] += items
+            case _:
+                counts[ItemState.INVALID] += items
+    return ItemCounts(**counts)
+
+
+def _standing(edit: str | None, kind: str | None, placement: str | None) -> Standing:
+    return Standing(
+        edit=EditState(edit) if edit else None,
+        kind=Kind(kind) if kind else None,
+        placement=PlacementState(placement) if placement else None,
+    )
 
 
 def count_edits(db: apsw.Connection, run: int) -> EditCounts:

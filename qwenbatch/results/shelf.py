@@ -7,7 +7,7 @@ import os
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import aiofiles
 import anyio
@@ -28,6 +28,16 @@ if TYPE_CHECKING:
 _CHUNK = 256 * 1024
 
 
+class Writable(Protocol):
+    """Takes a result, and says what it took."""
+
+    async def write(self, chunk: bytes) -> None:
+        """The next bytes."""
+
+    async def finish(self) -> Staged:
+        """What was written, verified and flushed; PictureError if it is no sound picture."""
+
+
 class Shelf:
     """The results below one OUT. Every OSError of the disk becomes a DiskError."""
 
@@ -41,7 +51,7 @@ class Shelf:
         async with staged(self._folders.scratch, self._verifier()) as stage:
             yield stage
 
-    async def copy_into(self, stage: Stage, placement: Placement) -> Staged | None:
+    async def copy_into(self, stage: Writable, placement: Placement) -> Staged | None:
         """A verified copy of the file of a placement, if it has the recorded digest still."""
         source = self._folders.file(placement.file)
         try:

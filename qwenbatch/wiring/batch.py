@@ -1,0 +1,325 @@
+"""One run, from the lock to the summary."""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import signal
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import anyio
+
+from qwenbatch import __version__
+from qwenbatch.core.deadlines import Deadline
+from qwenbatch.core.events import Planned, RunClosed, RunOpened
+from qwenbatch.core.pacing import Pace
+from qwenbatch.core.retry import RetryPolicy
+from qwenbatch.core.stops import StopReason, exit_status
+from qwenbatch.core.summary import Summary
+from qwenbatch.engine.conductor import Conductor
+from qwenbatch.engine.governor import Governor
+from qwenbatch.engine.placer import Placer
+from qwenbatch.engine.planner import PlanCancelledError
+from qwenbatch.engine.run import LIVES_PER_SLOT, Run
+from qwenbatch.errors import DiskError
+from qwenbatch.gateway.client import GatewayClient
+from qwenbatch.gateway.fetch import ResultFetcher
+from qwenbatch.imaging.transit import Carrier
+from qwenbatch.imaging.verify import ResultVerifier
+from qwenbatch.ledger import census, runs
+from qwenbatch.ledger.agenda import Agenda
+from qwenbatch.ledger.ledger import Ledger
+from qwenbatch.results.folders import OutFolders
+from qwenbatch.results.shelf import Shelf
+from qwenbatch.wiring.clock import SystemClock
+from qwenbatch.wiring.doors import FreeDoor, PaidDoor, Rekeyer
+from qwenbatch.wiring.opening import ledger_to_write
+from qwenbatch.wiring.planning import estimate, make_plan, manifest_of
+from qwenbatch.wiring.settings import api_key
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from anyio.abc import TaskStatus
+
+    from qwenbatch.core.summary import Estimate
+    from qwenbatch.engine.ports import Report
+    from qwenbatch.ledger.writer import Writer
+    from qwenbatch.results.occupancy import Occupancy
+    from qwenbatch.wiring.settings import RunSettings
+
+USER_AGENT = f"qwenbatch/{__version__}"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where edits are sent, and what opens the door."""
+
+    url: str
+    key: str
+
+
+class Batch:
+    """A run and all that it is made of. `ask` is asked before anything is paid."""
+
+    def __init__(
+        self,
+        settings: RunSettings,
+        *,
+        report: Report,
+        ask: Callable[[Estimate], Awaitable[bool]],
+    ) -> None:
+        self._settings = settings
+        self._report = report
+        self._ask = ask
+        self._clock = SystemClock()
+        self._began = self._clock.monotonic()
+        self._folders = OutFolders(settings.out_folder)
+        self._name = _run_name()
+        self._scope = anyio.CancelScope()
+
+    async def run(self) -> Summary:
+        """Plan, ask, place, send; the summary, whatever stopped it.
+
+        Raises QwenbatchError where the run cannot begin. A disk that fails afterwards is a stop.
+        """
+        async with AsyncExitStack() as stack:
+            manifest = manifest_of(self._settings)
+            if not self._settings.sandbox:
+                api_key()  # a missing one is said before anything is opened
+            writer = stack.enter_context(ledger_to_write(self._settings, self._folders))
+            gateway = self._gateway_name()
+            number = await self._begin(writer, str(manifest.path))
+            governor = await self._governor(writer, gateway)
+            async with anyio.create_task_group() as signals:
+                await signals.start(self._watch_signals, governor)
+                self._tell_opened(str(manifest.path), gateway)
+                with self._scope:
+                    await self._lead(writer, number, governor)
+                signals.cancel_scope.cancel()
+            with anyio.CancelScope(shield=True):
+                return await self._close(writer, number, governor, gateway)
+        raise AssertionError  # the stack swallows no exception
+
+    # ------------------------------------------------------------------ its parts
+
+    async def _begin(self, writer: Writer, manifest: str) -> int:
+        Shelf(self._folders, ResultVerifier).clean()
+        return await writer(
+            lambda db: runs.begin(db, name=self._name, manifest=manifest, now=self._now()),
+        )
+
+    async def _governor(self, writer: Writer, gateway: str) -> Governor:
+        settings, now = self._settings, self._clock.monotonic()
+        learned = await writer(lambda db: runs.learned_rate(db, gateway))
+        ends = None if settings.max_duration is None else self._began + settings.max_duration
+        limited = settings.until is not None or ends is not None
+        return Governor(
+            concurrency=settings.concurrency,
+            pace=Pace(most=settings.rate, learned=learned, now=now),
+            deadline=Deadline(settings.until, ends) if limited else None,
+            clock=self._clock,
+            report=self._report,
+        )
+
+    @asynccontextmanager
+    async def _work(
+        self,
+        writer: Writer,
+        number: int,
+        governor: Governor,
+        occupancy: Occupancy,
+    ) -> AsyncIterator[Run]:
+        """The engine with its doors open."""
+        settings = self._settings
+        ledger = Ledger(writer, run=number, caps=settings.caps, wall=self._clock.wall)
+        agenda = Agenda(writer)
+        async with AsyncExitStack() as stack:
+            endpoint = await stack.enter_async_context(_endpoint(settings, self._folders))
+            client = await stack.enter_async_context(
+                GatewayClient(
+                    url=endpoint.url,
+                    key=endpoint.key,
+                    timeout=settings.timeout,
+                    wall=self._clock.wall,
+                    user_agent=USER_AGENT,
+                ),
+            )
+            fetcher = await stack.enter_async_context(
+                ResultFetcher(gateway_url=endpoint.url, user_agent=USER_AGENT),
+            )
+            carrier = Carrier(scratch=self._folders.scratch, cores=os.cpu_count() or 1)
+            conductor = Conductor(
+                run=self._name,
+                price=settings.price,
+                policy=RetryPolicy(attempts=settings.attempts),
+                ledger=ledger,
+                gateway=PaidDoor(client, carrier),
+                governor=governor,
+                clock=self._clock,
+                jitter=random.random,
+                report=self._report,
+            )
+            placer = Placer(
+                book=ledger,
+                claims=agenda,
+                out=occupancy,
+                shelf=Shelf(self._folders, ResultVerifier),
+                fetcher=FreeDoor(fetcher),
+                fetches=settings.concurrency,
+                overwrite=settings.overwrite,
+                governor=governor,
+                clock=self._clock,
+                report=self._report,
+            )
+            yield Run(
+                conductor=conductor,
+                placer=placer,
+                governor=governor,
+                agenda=agenda,
+                book=ledger,
+                rekeyer=Rekeyer(),
+                lives=LIVES_PER_SLOT * settings.concurrency,
+                report=self._report,
+            )
+
+    # ------------------------------------------------------------------ its life
+
+    async def _lead(self, writer: Writer, number: int, governor: Governor) -> None:
+        try:
+            occupancy, refused = await make_plan(
+                self._settings,
+                manifest_of(self._settings),
+                self._folders,
+                writer,
+                keep_sources=True,
+                clock=self._clock,
+                report=self._report,
+                cancelled=lambda: governor.stopping,
+            )
+            foreseen = await self._tell_planned(writer, number)
+            await writer(lambda db: runs.record_items(db, str(manifest_of(self._settings).path)))
+            if refused and self._settings.strict:
+                return
+            if foreseen.edits and not await self._agreed(foreseen, governor):
+                return
+            await Agenda(writer).open_placements()
+            async with self._work(writer, number, governor, occupancy) as run:
+                await run()
+        except PlanCancelledError:
+            return
+        except DiskError as error:
+            governor.stop(StopReason.DISK, str(error))
+
+    async def _agreed(self, foreseen: Estimate, governor: Governor) -> bool:
+        """Ask before the first dollar; a signal meanwhile ends the question."""
+        agreed = False
+        async with anyio.create_task_group() as group:
+
+            async def give_up() -> None:
+                await governor.stopped()
+                group.cancel_scope.cancel()
+
+            group.start_soon(give_up)
+            agreed = await self._ask(foreseen)
+            group.cancel_scope.cancel()
+        if not agreed:
+            governor.stop(StopReason.DECLINED, "nothing was sent")
+        return agreed
+
+    async def _watch_signals(
+        self,
+        governor: Governor,
+        *,
+        task_status: TaskStatus[None],
+    ) -> None:
+        """The first signal stops sending; the second gives up what is in flight."""
+        wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        with anyio.open_signal_receiver(*wanted) as signals:
+            task_status.started()
+            told = False
+            async for number in signals:
+                if told:
+                    self._scope.cancel()
+                interrupted = number == signal.SIGINT
+                governor.stop(
+                    StopReason.INTERRUPTED if interrupted else StopReason.TERMINATED,
+                    "what is in flight is awaited; once more gives it up as uncertain",
+                )
+                told = True
+
+    async def _close(
+        self,
+        writer: Writer,
+        number: int,
+        governor: Governor,
+        gateway: str,
+    ) -> Summary:
+        """Count what there is, record how the run ended, and tell it."""
+        items, failures = await writer(lambda db: census.count_items(db, number))
+        summary = Summary(
+            run=self._name,
+            stopped_by=governor.stopped_by,
+            exit_status=exit_status(governor.stopped_by, items),
+            items=items,
+            edits=await writer(lambda db: census.count_edits(db, number)),
+            cost=await writer(lambda db: census.count_cost(db, number)),
+            failures=failures,
+            seconds=self._clock.monotonic() - self._began,
+        )
+        pace = governor.pace
+        try:
+            await writer(lambda db: runs.close(db, number, summary, now=self._now()))
+            await writer(lambda db: runs.keep_rate(db, gateway, pace.learned))
+        except DiskError:
+            # It is told all the same; what the run did is in the ledger already.
+            if governor.stopped_by is not StopReason.DISK:
+                raise
+        self._report(RunClosed(summary=summary))
+        return summary
+
+    # ------------------------------------------------------------------ what is told
+
+    def _tell_opened(self, manifest: str, gateway: str) -> None:
+        self._report(
+            RunOpened(
+                run=self._name,
+                source=manifest,
+                out=str(self._folders.out),
+                gateway=gateway,
+                sandbox=self._settings.sandbox,
+            ),
+        )
+
+    async def _tell_planned(self, writer: Writer, number: int) -> Estimate:
+        foreseen = await estimate(self._settings, writer, run=number, clock=self._clock)
+        items, _ = await writer(lambda db: census.count_items(db, number))
+        to_place = await writer(census.count_to_place)
+        self._report(Planned(items=items, estimate=foreseen, to_place=to_place))
+        return foreseen
+
+    def _gateway_name(self) -> str:
+        return "sandbox" if self._settings.sandbox else self._settings.gateway
+
+    def _now(self) -> int:
+        return int(self._clock.wall() * 1000)
+
+
+@asynccontextmanager
+async def _endpoint(settings: RunSettings, folders: OutFolders) -> AsyncIterator[Endpoint]:
+    """The gateway that was told, or a sandbox for this run alone."""
+    if not settings.sandbox:
+        yield Endpoint(settings.gateway, api_key())
+        return
+    from qwenbatch.sandbox import Sandbox, SandboxSettings  # noqa: PLC0415 - a server, rarely run
+
+    async with Sandbox(SandboxSettings(state=folders.own / "sandbox")) as sandbox:
+        yield Endpoint(sandbox.url, sandbox.key)
+
+
+def _run_name() -> str:
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"

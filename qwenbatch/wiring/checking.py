@@ -1,0 +1,83 @@
+"""A check: all that a run would find out before its first dollar, without lock or key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qwenbatch.core.events import Planned, RunClosed, RunOpened
+from qwenbatch.core.stops import ExitStatus, StopReason, exit_status
+from qwenbatch.core.summary import Summary
+from qwenbatch.ledger import census
+from qwenbatch.results.folders import OutFolders
+from qwenbatch.wiring.clock import SystemClock
+from qwenbatch.wiring.opening import ledger_to_check
+from qwenbatch.wiring.planning import estimate, make_plan, manifest_of
+
+if TYPE_CHECKING:
+    from qwenbatch.core.summary import Estimate
+    from qwenbatch.engine.ports import Report
+    from qwenbatch.wiring.settings import RunSettings
+
+MOST_SIZES = 8
+"""So many of the commonest source sizes are told."""
+
+
+async def check(
+    settings: RunSettings,
+    *,
+    report: Report,
+) -> tuple[Summary, list[tuple[int, int, int]]]:
+    """Foresee a run: its summary, and the commonest source sizes (width, height, items)."""
+    clock = SystemClock()
+    began = clock.monotonic()
+    folders = OutFolders(settings.out_folder)
+    manifest = manifest_of(settings)
+    with ledger_to_check(settings, folders) as writer:
+        report(
+            RunOpened(
+                run="check",
+                source=str(manifest.path),
+                out=str(folders.out),
+                gateway=settings.service,
+                sandbox=settings.sandbox,
+            ),
+        )
+        _, refused = await make_plan(
+            settings,
+            manifest,
+            folders,
+            writer,
+            keep_sources=False,
+            clock=clock,
+            report=report,
+            cancelled=lambda: False,
+        )
+        foreseen = await estimate(settings, writer, run=None, clock=clock)
+        items, failures = await writer(lambda db: census.count_items(db, None))
+        to_place = await writer(census.count_to_place)
+        report(Planned(items=items, estimate=foreseen, to_place=to_place))
+        sends = not (refused and settings.strict)
+        stop = _foreseen_stop(settings, foreseen) if sends else None
+        after = await writer(census.count_after) if sends else items
+        summary = Summary(
+            run="check",
+            stopped_by=stop,
+            exit_status=ExitStatus.UNFINISHED if not sends else exit_status(stop, after),
+            items=items,
+            edits=await writer(lambda db: census.count_edits(db, -1)),
+            cost=await writer(lambda db: census.count_cost(db, None)),
+            failures=failures,
+            seconds=clock.monotonic() - began,
+            estimate=foreseen,
+        )
+        report(RunClosed(summary=summary))
+        return summary, await writer(lambda db: census.sizes(db, MOST_SIZES))
+
+
+def _foreseen_stop(settings: RunSettings, foreseen: Estimate) -> StopReason | None:
+    """The cap that would stop the run, if what is to be sent costs more than is left."""
+    if foreseen.left is None or foreseen.cost <= foreseen.left:
+        return None
+    caps = settings.caps
+    tight = caps.budget is None or (caps.max_cost is not None and caps.max_cost <= foreseen.left)
+    return StopReason.MAX_COST if tight else StopReason.BUDGET

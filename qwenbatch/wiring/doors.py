@@ -1,0 +1,106 @@
+"""Joins rooms that do not know each other: sources to the wire, the wire to the shelf."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+
+from qwenbatch.core.items import UrlSource
+from qwenbatch.core.plan import key_row
+from qwenbatch.core.results import Trouble, Unfetched
+from qwenbatch.core.sources import Problem
+from qwenbatch.errors import PictureError
+from qwenbatch.gateway.body import RequestBody, UrlText
+from qwenbatch.imaging.sources import examine_source
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from qwenbatch.core.plan import KeyedRow
+    from qwenbatch.core.replies import Reply
+    from qwenbatch.core.results import Fetched
+    from qwenbatch.engine.ports import Stage
+    from qwenbatch.gateway.body import ImageText
+    from qwenbatch.gateway.client import GatewayClient
+    from qwenbatch.gateway.fetch import ResultFetcher
+    from qwenbatch.imaging.transit import Carrier
+
+
+class Request:
+    """An edit whose source is open: it can be sent once."""
+
+    def __init__(self, client: GatewayClient, body: RequestBody) -> None:
+        self._client = client
+        self._body = body
+
+    @property
+    def handed_over(self) -> bool:
+        """Whether the body's last chunk went out: from then on the edit may run."""
+        return self._body.handed_over
+
+    async def post(self) -> Reply:
+        """Send it and wait for the answer."""
+        return await self._client.post(self._body)
+
+
+class PaidDoor:
+    """The way to the service: a source made ready, a body made of it, one POST."""
+
+    def __init__(self, client: GatewayClient, carrier: Carrier) -> None:
+        self._client = client
+        self._carrier = carrier
+
+    @asynccontextmanager
+    async def ready(self, keyed: KeyedRow) -> AsyncIterator[Request | None]:
+        """Open an edit's source; None if it is no longer what was keyed."""
+        source = keyed.row.source
+        if isinstance(source, UrlSource):
+            yield self._request(keyed, UrlText(source.url))
+        elif keyed.facts is None:
+            yield None
+        else:
+            async with self._carrier.ready(source, keyed.facts) as uri:
+                yield None if uri is None else self._request(keyed, uri)
+
+    def _request(self, keyed: KeyedRow, image: ImageText) -> Request:
+        body = RequestBody(
+            image=image,
+            instruction=keyed.row.instruction,
+            negative_prompt=keyed.row.negative_prompt,
+            watermark=keyed.row.watermark,
+        )
+        return Request(self._client, body)
+
+
+class FreeDoor:
+    """The way from where results lie to the shelf; it never shows the key."""
+
+    def __init__(self, fetcher: ResultFetcher) -> None:
+        self._fetcher = fetcher
+
+    async def fetch(self, url: str, stage: Stage) -> Fetched:
+        """Stream a result into a stage, and verify it."""
+        failure = await self._fetcher.stream(url, stage.write)
+        if failure is not None:
+            return failure
+        try:
+            return await stage.finish()
+        except PictureError as error:
+            return Unfetched(Trouble.HOPELESS, f"what was fetched {error.what}")
+
+
+class Rekeyer:
+    """Reads a changed source again and names its edit anew."""
+
+    async def rekey(self, keyed: KeyedRow) -> KeyedRow | Problem:
+        """The row with its source's new key, or why there is no sendable picture any more."""
+        source = keyed.row.source
+        if isinstance(source, UrlSource):
+            return Problem("a URL does not change its key")
+        found = await anyio.to_thread.run_sync(examine_source, source)
+        if isinstance(found, Problem):
+            return found
+        return found.problem or key_row(keyed.row, found, None)

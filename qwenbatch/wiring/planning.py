@@ -1,0 +1,104 @@
+"""Puts the planner together, for a run and for a check alike."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+
+from qwenbatch.core.budget import money_left
+from qwenbatch.core.items import RowDefaults
+from qwenbatch.core.money import MicroUSD
+from qwenbatch.core.paths import parse_template
+from qwenbatch.core.summary import Estimate
+from qwenbatch.engine.planner import Planner
+from qwenbatch.imaging.reader import Reader
+from qwenbatch.ledger import census, edits
+from qwenbatch.ledger.plan import PlanStore
+from qwenbatch.ledger.sources import SourceCache
+from qwenbatch.manifest.read import open_manifest
+from qwenbatch.results.occupancy import Occupancy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qwenbatch.engine.ports import Clock, Report
+    from qwenbatch.ledger.writer import Writer
+    from qwenbatch.manifest.read import Manifest
+    from qwenbatch.results.folders import OutFolders
+    from qwenbatch.wiring.settings import RunSettings
+
+DAY_SECONDS = 86_400
+
+
+def manifest_of(settings: RunSettings) -> Manifest:
+    """The manifest that the settings name; ManifestError if it cannot be read."""
+    return open_manifest(
+        settings.source,
+        defaults=RowDefaults(
+            instruction=settings.instruction,
+            negative_prompt=settings.negative_prompt,
+            watermark=settings.watermark,
+        ),
+        out=settings.out_folder,
+        limit=settings.limit,
+    )
+
+
+async def make_plan(
+    settings: RunSettings,
+    manifest: Manifest,
+    folders: OutFolders,
+    writer: Writer,
+    *,
+    keep_sources: bool,
+    clock: Clock,
+    report: Report,
+    cancelled: Callable[[], bool],
+) -> tuple[Occupancy, int]:
+    """Plan in a thread: what looks at the items' paths, and how many rows were refused."""
+    template = None if settings.name is None else parse_template(settings.name)
+    book = await anyio.to_thread.run_sync(PlanStore, writer)
+    occupancy = Occupancy(folders, book)
+    reader = Reader(
+        SourceCache(writer, keep=keep_sources),
+        threads=os.cpu_count() or 1,
+        wall=clock.wall,
+    )
+    planner = Planner(
+        book=book,
+        sources=reader,
+        out=occupancy,
+        out_path=str(folders.out),
+        template=template,
+        asked=settings.asked,
+        overwrite=settings.overwrite,
+        manifest=str(settings.source),
+        report=report,
+        cancelled=cancelled,
+    )
+    try:
+        return occupancy, await anyio.to_thread.run_sync(planner.plan, manifest)
+    finally:
+        await anyio.to_thread.run_sync(reader.close)
+
+
+async def estimate(
+    settings: RunSettings,
+    writer: Writer,
+    *,
+    run: int | None,
+    clock: Clock,
+) -> Estimate:
+    """What the plan would send and cost, and what the caps leave."""
+    day = int(clock.wall()) // DAY_SECONDS
+    count = await writer(census.count_to_send)
+    spent = await writer(lambda db: edits.run_spending(db, -1 if run is None else run))
+    period = await writer(lambda db: edits.budget_spending(db, settings.caps, day))
+    return Estimate(
+        edits=count,
+        cost=MicroUSD(count * settings.price),
+        left=money_left(settings.caps, run=spent, period=period),
+    )

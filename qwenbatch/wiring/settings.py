@@ -1,0 +1,87 @@
+"""What a run is told: every option by its own name, checked before anything is opened."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from qwenbatch.core.budget import Caps
+from qwenbatch.core.money import DEFAULT_PRICE, MicroUSD
+from qwenbatch.core.plan import Asked
+from qwenbatch.errors import UsageError
+
+GATEWAY = "https://gateway.pixazo.ai/qwen-image/v1/generateMultimodeTextToImageEditRequest"
+"""The documented endpoint."""
+
+DEFAULT_CONCURRENCY = 32
+DEFAULT_RATE = 2.0
+DEFAULT_TIMEOUT = 300.0
+DEFAULT_ATTEMPTS = 4
+
+PIXAZO, SANDBOX = "pixazo", "sandbox"
+"""The services: what is paid, and what only pretends to be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """One run or check. Durations are in seconds, `until` in seconds since the epoch."""
+
+    source: Path
+    out: Path | None = None
+    instruction: str | None = None
+    negative_prompt: str = ""
+    watermark: bool = False
+    name: str | None = None
+    gateway: str = GATEWAY
+    sandbox: bool = False
+    ledger: Path | None = None
+    concurrency: int = DEFAULT_CONCURRENCY
+    rate: float = DEFAULT_RATE
+    price: MicroUSD = DEFAULT_PRICE
+    caps: Caps = field(default_factory=Caps)
+    until: float | None = None
+    max_duration: float | None = None
+    attempts: int = DEFAULT_ATTEMPTS
+    timeout: float = DEFAULT_TIMEOUT
+    limit: int | None = None
+    asked: Asked = field(default_factory=Asked)
+    strict: bool = False
+    overwrite: bool = False
+
+    @property
+    def service(self) -> str:
+        """Which service is paid."""
+        return SANDBOX if self.sandbox else PIXAZO
+
+    @property
+    def out_folder(self) -> Path:
+        """OUT, absolute: as told, or `out/<name of the source>`."""
+        if self.out is not None:
+            return Path(os.path.abspath(self.out))  # noqa: PTH100 - resolve would follow links
+        name = Path(os.path.abspath(self.source)).stem or "all"  # noqa: PTH100 - likewise
+        return Path.cwd() / "out" / (f"{name}-{SANDBOX}" if self.sandbox else name)
+
+
+def api_key() -> str:
+    """The key, from QWENBATCH_API_KEY or the file that QWENBATCH_API_KEY_FILE names.
+
+    Raises UsageError, which never shows it, if there is none.
+    """
+    path = os.environ.get("QWENBATCH_API_KEY_FILE")
+    key = os.environ.get("QWENBATCH_API_KEY", "")
+    if not key and path:
+        try:
+            key = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(
+                f"QWENBATCH_API_KEY_FILE names {path}, which cannot be read: {error}",
+                "name a file that holds the key alone",
+            ) from error
+    if not key.strip():
+        raise UsageError(
+            "there is no key for the gateway",
+            "export QWENBATCH_API_KEY=…, or name its file in QWENBATCH_API_KEY_FILE;"
+            " or try it out free of charge with --sandbox",
+        )
+    return key.strip()

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qwenbatch.errors import PictureError
+from qwenbatch.gateway.body import RequestBody, UrlText, WithheldError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
+
+
+async def whole(body: RequestBody) -> list[bytes]:
+    return [chunk async for chunk in body.chunks()]
+
+
+@given(url=TEXTS, instruction=TEXTS, negative_prompt=TEXTS, watermark=st.booleans())
+def test_body_is_exactly_the_documented_json(
+    url: str,
+    instruction: str,
+    negative_prompt: str,
+    *,
+    watermark: bool,
+) -> None:
+    body = RequestBody(
+        image=UrlText(url),
+        instruction=instruction,
+        negative_prompt=negative_prompt,
+        watermark=watermark,
+    )
+    sent = b"".join(anyio.run(whole, body))
+    content = [{"image": url}, {"text": instruction}]
+    assert json.loads(sent) == {
+        "model": "qwen-image-edit",
+        "input": {"messages": [{"role": "user", "content": content}]},
+        "parameters": {"negative_prompt": negative_prompt, "watermark": watermark},
+    }
+    assert len(sent) == body.length
+    assert body.handed_over
+    assert not body.withheld
+
+
+def test_body_refuses_texts_that_no_json_can_carry(body_for: Callable[..., RequestBody]) -> None:
+    with pytest.raises(ValueError, match="surrogates"):
+        body_for(instruction="\ud800")
+
+
+@pytest.mark.anyio
+async def test_body_is_handed_over_only_with_its_last_chunk(
+    body_for: Callable[..., RequestBody],
+    pieces: Any,
+) -> None:
+    image = pieces([b"data:image/png;base64,", b"AAAA", b"BBBB"])
+    body = body_for(image)
+    chunks = body.chunks()
+    for _ in range(4):
+        await anext(chunks)
+        assert not body.handed_over
+    last = await anext(chunks)
+    assert body.handed_over
+    assert last.startswith(b'"},{"text":"')
+    assert image.closed
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"changed": True},
+        {"length": 9},
+        {"length": 7},
+        {"length": 0},
+        {"error": OSError(5, "gone")},
+        {"error": PictureError("cut off")},
+    ],
+    ids=str,
+)
+async def test_body_keeps_its_last_chunk_when_the_source_is_another(
+    body_for: Callable[..., RequestBody],
+    pieces: Any,
+    options: dict[str, Any],
+) -> None:
+    image = pieces([b"AAAA", b"BBBB"], **options)
+    body = body_for(image)
+    given_out = b""
+    with pytest.raises(WithheldError):
+        async for chunk in body.chunks():
+            given_out += chunk
+    assert body.withheld
+    assert not body.handed_over
+    assert b"parameters" not in given_out
+    assert image.closed
+
+
+@pytest.mark.anyio
+async def test_body_raises_defects_of_its_source_as_they_are(
+    body_for: Callable[..., RequestBody],
+    pieces: Any,
+) -> None:
+    body = body_for(pieces([b"A"], error=ZeroDivisionError()))
+    with pytest.raises(ZeroDivisionError):
+        await whole(body)
+    assert not body.withheld
+
+
+@pytest.mark.anyio
+async def test_body_waits_before_its_last_chunk_and_closes_its_source_when_closed(
+    body_for: Callable[..., RequestBody],
+    pieces: Any,
+) -> None:
+    image = pieces([b"A", b"B"])
+    body = body_for(image)
+    asked = []
+
+    async def before_last() -> None:
+        asked.append(body.handed_over)
+
+    chunks = body.chunks(before_last)
+    await anext(chunks)
+    await anext(chunks)
+    await chunks.aclose()
+    assert image.closed
+    assert asked == []
+    again = body_for(pieces([b"A"]))
+    [chunk async for chunk in again.chunks(before_last)]
+    assert asked == [False]
