@@ -4,12 +4,6 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-import msgspec
-
-from qwenbatch.core.keys import EditKey
-from qwenbatch.core.placements import FileStamp
-from qwenbatch.core.plan import Standing
-
 
 class Occupant(StrEnum):
     """What lies at an item's path, as far as the ledger knows it."""
@@ -81,23 +75,3 @@ REFUSALS = {
     ),
 }
 """Why an item is refused for what lies at its path, and what to do."""
-
-
-class Known(msgspec.Struct, frozen=True, kw_only=True):
-    """A result that the ledger has, or had, at a path; `suffix` as in `Placement`."""
-
-    key: EditKey
-    digest: bytes
-    suffix: str
-    stamp: FileStamp | None
-
-
-class Holding(msgspec.Struct, frozen=True, kw_only=True):
-    """A valid row's path, and what the ledger has on its edit and on whoever owns the path."""
-
-    number: int
-    key: EditKey
-    path: str
-    standing: Standing
-    suffix: str
-    owner: Known | None

@@ -23,8 +23,8 @@ from qwenbatch.core.retry import FETCH_WAITS
 from qwenbatch.engine.shield import unbroken
 
 if TYPE_CHECKING:
+    from qwenbatch.core.holdings import Holding
     from qwenbatch.core.keys import EditKey
-    from qwenbatch.core.occupancy import Holding
     from qwenbatch.core.placements import PaidEdit
     from qwenbatch.engine.governor import Governor
     from qwenbatch.engine.ports import (

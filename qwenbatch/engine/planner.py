@@ -22,8 +22,8 @@ from qwenbatch.core.sources import Problem, SourceFacts
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from qwenbatch.core.holdings import Holding
     from qwenbatch.core.items import Source
-    from qwenbatch.core.occupancy import Holding
     from qwenbatch.core.paths import Template
     from qwenbatch.core.plan import Asked, KeyedRow
     from qwenbatch.engine.ports import OutFolder, PlanBook, Report, Seen, SourceReader

@@ -10,9 +10,10 @@ if TYPE_CHECKING:
 
     from qwenbatch.core.attempts import AttemptEnd, AttemptId, PermitAnswer, PermitRequest
     from qwenbatch.core.events import Event
+    from qwenbatch.core.holdings import Holding
     from qwenbatch.core.items import Fault, Source
     from qwenbatch.core.keys import EditKey
-    from qwenbatch.core.occupancy import Holding, Occupant
+    from qwenbatch.core.occupancy import Occupant
     from qwenbatch.core.placements import FileStamp, PaidEdit, Placement, Preparation, Saved
     from qwenbatch.core.plan import DraftRow, Edit, Judged, KeyedRow, NamedRow
     from qwenbatch.core.replies import Reply

@@ -50,6 +50,8 @@ def is_connected(transport: BaseTransport | None) -> bool:
     if transport is None or transport.is_closing():
         return False
     connection = transport.get_extra_info("socket")
+    if connection is None:
+        return True
     try:
         connection.getpeername()
     except OSError:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from qwenbatch.core.attempts import AttemptEnd, AttemptId, PermitAnswer, PermitRequest
     from qwenbatch.core.budget import Caps
+    from qwenbatch.core.holdings import Holding
     from qwenbatch.core.keys import EditKey
-    from qwenbatch.core.occupancy import Holding
     from qwenbatch.core.placements import Preparation, Saved
     from qwenbatch.core.verdicts import Kind
     from qwenbatch.ledger.writer import Writer

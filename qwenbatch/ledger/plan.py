@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from qwenbatch.core.holdings import Holding, Known
 from qwenbatch.core.items import Fault
-from qwenbatch.core.occupancy import Holding, Known
 from qwenbatch.core.placements import FileStamp
 from qwenbatch.core.plan import Fate, KeyedRow, NamedRow, Standing
 from qwenbatch.core.states import EditState, PlacementState

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import contextmanager
 from threading import Event as Flag
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Self
@@ -16,7 +17,7 @@ from qwenbatch.observe.painting import Painting
 from qwenbatch.observe.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
     from rich.console import Console
@@ -98,6 +99,17 @@ class Screen:
             self._guard(self._live.stop)
         finally:
             self._drawing.release()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Take the live area away meanwhile, so that a question can be asked."""
+        with self._drawing:
+            self._guard(self._print_notes)
+            self._guard(self._live.stop)
+            try:
+                yield
+            finally:
+                self._guard(self._live.start)
 
     def __call__(self, event: Event) -> None:
         """Take in an event; it is drawn later."""

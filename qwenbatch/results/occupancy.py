@@ -14,8 +14,8 @@ from qwenbatch.core.placements import FileStamp
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from qwenbatch.core.holdings import Holding, Known
     from qwenbatch.core.keys import EditKey
-    from qwenbatch.core.occupancy import Holding, Known
     from qwenbatch.results.folders import OutFolders
 
 _PIECE = 1024 * 1024

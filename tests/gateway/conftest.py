@@ -5,6 +5,7 @@ import socket
 import struct
 import time
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -145,6 +146,11 @@ async def raw_server(handler: Callable[[Peer], Awaitable[None]]) -> AsyncIterato
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture
+def images() -> Path:
+    return Path(__file__).parent.parent / "images"
 
 
 @pytest.fixture

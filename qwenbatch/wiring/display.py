@@ -1,0 +1,170 @@
+"""Who watches a run: a screen or lines for a person, a log, one JSON object for a program."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TextIO
+
+import anyio
+
+from qwenbatch.core.money import dollars
+from qwenbatch.core.pictures import predicted_size
+from qwenbatch.errors import DiskError
+from qwenbatch.observe.fanout import Fanout
+from qwenbatch.wiring.clock import SystemClock, local_now
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from qwenbatch.core.events import Event
+    from qwenbatch.core.summary import Estimate, Summary
+    from qwenbatch.observe.fanout import Observer
+    from qwenbatch.observe.lines import Lines
+    from qwenbatch.observe.screen import Screen
+
+TICK = 1.0
+"""Seconds between two looks at whether a plain line is due."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisplaySettings:
+    """What a person or a program wants to see."""
+
+    json: bool = False
+    quiet: bool = False
+    log_format: str = "text"
+    log_file: Path | None = None
+
+
+class Display:
+    """The observers of one run; used as the run's report."""
+
+    def __init__(self, settings: DisplaySettings, *, question: bool) -> None:
+        self._settings = settings
+        self._question = question
+        self._screen: Screen | None = None
+        self._lines: Lines | None = None
+        self._fanout = Fanout(())
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Open files and screen, and close them in the end."""
+        with ExitStack() as stack:
+            observers: list[Observer] = []
+            if self._settings.log_file is not None:
+                file = stack.enter_context(_log_file(self._settings.log_file))
+                observers.append(_log(file, self._settings))
+            elif self._settings.log_format == "json":
+                observers.append(_log(sys.stderr, self._settings))
+            shown = not self._settings.quiet and (
+                self._settings.log_format == "text" or self._settings.log_file is not None
+            )
+            if shown:
+                observers.append(self._shown(stack))
+            self._fanout = Fanout(observers)
+            yield
+
+    def report(self, event: Event, /) -> None:
+        """Take an event of the run."""
+        self._fanout(event)
+
+    async def keep_ticking(self) -> None:
+        """Let a plain line be written when it is due; until cancelled."""
+        while True:
+            await anyio.sleep(TICK)
+            if self._lines is not None:
+                self._lines.tick()
+
+    async def ask(self, estimate: Estimate) -> bool:
+        """Ask the person at the terminal whether to pay; True where nobody is to be asked."""
+        if not self._question:
+            return True
+        with ExitStack() as stack:
+            if self._screen is not None:
+                stack.enter_context(self._screen.paused())
+            edits = f"{estimate.edits:,} edit{'' if estimate.edits == 1 else 's'}"
+            sys.stderr.write(f"{edits}, {dollars(estimate.cost)}: go on? [y/N] ")
+            sys.stderr.flush()
+            await anyio.wait_readable(sys.stdin)
+            return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+    def tell_sizes(self, sizes: list[tuple[int, int, int]]) -> None:
+        """Say what goes in and about what comes out: a large picture comes back small."""
+        if self._settings.json or self._settings.quiet:
+            return
+        for width, height, items in sizes:
+            out = "×".join(map(str, predicted_size(width, height)))
+            sys.stdout.write(f"{items:>9,} × {width}×{height} px → about {out} px\n")
+
+    def close(
+        self,
+        summary: Summary,
+        *,
+        out: str,
+        again: str | None,
+        sandbox: bool,
+    ) -> None:
+        """Print how it ended: one JSON object on stdout, or a page for a person."""
+        if self._settings.json:
+            sys.stdout.write(json.dumps(summary.to_json(), ensure_ascii=False) + "\n")
+            sys.stdout.flush()
+        elif not self._settings.quiet:
+            from qwenbatch.observe.closing import closing_summary  # noqa: PLC0415 - draws in rich
+            from qwenbatch.observe.terminal import Terminal  # noqa: PLC0415 - likewise
+
+            closing_summary(
+                summary,
+                out=out,
+                command_again=again,
+                report=None,
+                console=Terminal(file=sys.stdout),
+                sandbox=sandbox,
+            )
+
+    def _shown(self, stack: ExitStack) -> Observer:
+        clock = SystemClock().monotonic
+        if sys.stderr.isatty():
+            from qwenbatch.observe.screen import Screen, can_show  # noqa: PLC0415 - draws in rich
+            from qwenbatch.observe.terminal import Terminal  # noqa: PLC0415 - likewise
+
+            console = Terminal(file=sys.stderr)
+            if can_show(console):
+                self._screen = stack.enter_context(Screen(console, clock=clock))
+                return self._screen
+        from qwenbatch.observe.lines import Lines  # noqa: PLC0415 - one or the other
+
+        self._lines = Lines(sys.stderr, clock=clock, wall=local_now)
+        return self._lines
+
+
+def is_at_terminal() -> bool:
+    """Whether a person can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _log(file: TextIO, settings: DisplaySettings) -> Observer:
+    from qwenbatch.observe.log import EventLog, LogFormat  # noqa: PLC0415 - only where wanted
+
+    return EventLog(file, wall=lambda: datetime.now(UTC), log_format=LogFormat(settings.log_format))
+
+
+@contextmanager
+def _log_file(path: Path) -> Iterator[TextIO]:
+    try:
+        file = path.open("a", encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise DiskError(
+            f"the log file {path} cannot be written: {error.strerror}",
+            "choose another with --log-file",
+        ) from error
+    try:
+        yield file
+    finally:
+        with suppress(OSError):
+            # A log that failed fails again on closing; it is told elsewhere.
+            file.close()
