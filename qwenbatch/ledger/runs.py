@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PAGE = 2000
 
+_encode = msgspec.json.Encoder().encode
 _decode_keyed = msgspec.json.Decoder(KeyedRow).decode
 _decode_bad = msgspec.json.Decoder(BadRow).decode
 _decode_fault = msgspec.json.Decoder(Fault).decode
@@ -65,7 +66,7 @@ def record_items(db: apsw.Connection, manifest: str) -> None:
     number = db.execute("SELECT id FROM manifests WHERE path = ?", (manifest,)).get
     db.execute("DELETE FROM items WHERE manifest = ?", (number,))
     db.executemany(
-        "INSERT INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         ((number, *item) for item in _items(db)),
     )
 
@@ -85,6 +86,7 @@ def _items(db: apsw.Connection) -> Iterator[tuple[object, ...]]:
                 row.number,
                 row.line,
                 _image(row.source) or row.image,
+                _encode(row.source) if isinstance(row.source, InlineSource) else None,
                 row.instruction,
                 row.negative_prompt,
                 int(row.watermark),

@@ -79,7 +79,8 @@ CREATE TABLE items (
     manifest        INTEGER NOT NULL REFERENCES manifests,
     number          INTEGER NOT NULL,
     line            INTEGER NOT NULL,
-    image           TEXT NOT NULL,     -- an absolute path, or a URL
+    image           TEXT NOT NULL,     -- an absolute path, a URL, or for a data URI manifest#offset
+    inline          BLOB,              -- a data URI's place in its manifest: JSON
     instruction     TEXT NOT NULL,
     negative_prompt TEXT NOT NULL,
     watermark       INTEGER NOT NULL,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import replace
-from enum import StrEnum
 from typing import TYPE_CHECKING, assert_never
 
 from qwenbatch.core.events import (
@@ -28,6 +27,7 @@ from qwenbatch.core.events import (
     Stopping,
 )
 from qwenbatch.core.money import NOTHING, MicroUSD
+from qwenbatch.core.outcomes import ItemState
 from qwenbatch.core.summary import ItemCounts
 from qwenbatch.core.verdicts import RETRIED_ONCE, VERDICTS, Kind, Verdict
 from qwenbatch.observe.speed import Speed
@@ -40,17 +40,6 @@ if TYPE_CHECKING:
 
 LAST_FAILURES = 5
 """So many of the last failures are kept."""
-
-
-class ItemState(StrEnum):
-    """Where an item stands: the names of the counts."""
-
-    SAVED = "saved"
-    FAILED = "failed"
-    INVALID = "invalid"
-    UNCERTAIN = "uncertain"
-    LOST = "lost"
-    PENDING = "pending"
 
 
 _SAVED_FROM = (ItemState.PENDING, ItemState.UNCERTAIN, ItemState.LOST, ItemState.FAILED)

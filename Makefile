@@ -1,0 +1,61 @@
+# Two commands are enough: `make demo` and `make test`. Everything they need is made in .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+BUILD := .build
+SOURCES := $(shell find qwenbatch -type f -not -path '*/__pycache__/*') pyproject.toml README.md
+
+.PHONY: demo test check soak floors format clean help
+
+help:
+	@echo "make demo    edit five pictures in the sandbox: no key, no cost"
+	@echo "make test    all tests, on the package as it is installed from its wheel"
+	@echo "make check   formatter, linter, types, the floors of the house and of the dependencies"
+	@echo "make format  put the code into its form"
+	@echo "make clean   remove what was made"
+
+demo: $(BUILD)/installed
+	$(BIN)/qwenbatch run jobs/demo.jsonl --sandbox -o out/demo
+	@echo "Look at the pictures in out/demo, and at their sources in jobs/images."
+
+test: $(BUILD)/installed
+	$(BIN)/pytest $(PYTEST)
+
+check: $(BUILD)/environment $(BUILD)/floors
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(BUILD)/environment
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) $(BUILD) out
+
+# The development environment, at pinned versions.
+$(BUILD)/environment: pyproject.toml .ci/constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint .ci/constraints.txt --upgrade pip
+	$(BIN)/pip install --quiet --constraint .ci/constraints.txt --group dev hatchling \
+		$$($(BIN)/python .ci/dependencies.py)
+	mkdir -p $(BUILD)
+	touch $@
+
+# The package, installed from its wheel: what is tested is what is shipped.
+$(BUILD)/installed: $(BUILD)/environment $(SOURCES)
+	rm -rf $(BUILD)/wheel
+	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir $(BUILD)/wheel .
+	$(BIN)/pip install --quiet --no-deps --force-reinstall $(BUILD)/wheel/*.whl
+	touch $@
+
+# The lowest versions that pyproject.toml allows really do: one run of the demo with them.
+$(BUILD)/floors: $(BUILD)/installed .ci/dependencies.py
+	rm -rf $(BUILD)/lowest $(BUILD)/lowest-out
+	$(PYTHON) -m venv $(BUILD)/lowest
+	$(BUILD)/lowest/bin/pip install --quiet $$($(BIN)/python .ci/dependencies.py --lowest)
+	$(BUILD)/lowest/bin/pip install --quiet --no-deps $(BUILD)/wheel/*.whl
+	$(BUILD)/lowest/bin/qwenbatch run jobs/demo.jsonl --sandbox -o $(BUILD)/lowest-out --quiet
+	touch $@

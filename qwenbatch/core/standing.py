@@ -1,0 +1,114 @@
+"""How a ledger stands at one moment, as values, and the JSON object that tells it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from qwenbatch.core.money import MicroUSD, usd
+from qwenbatch.core.states import EditState
+from qwenbatch.core.summary import SCHEMA
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from qwenbatch.core.stops import ExitStatus, StopReason
+    from qwenbatch.core.summary import ItemCounts
+    from qwenbatch.core.verdicts import Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """A run as the ledger remembers it; times are in seconds since the epoch.
+
+    What only a run's end tells is None where it did not end. `source` is its manifest's path.
+    """
+
+    name: str
+    source: str
+    started_at: float
+    ended_at: float | None
+    saved: int | None
+    total: int | None
+    attempts: int
+    spent: MicroUSD
+    stopped_by: StopReason | None
+    exit_status: ExitStatus | None
+
+    def to_json(self) -> dict[str, Any]:
+        """An entry of `runs` in the object that `status --json` prints."""
+        ended = self.ended_at
+        return {
+            "run": self.name,
+            "source": self.source,
+            "started_at": utc(self.started_at),
+            "ended_at": None if ended is None else utc(ended),
+            "seconds": None if ended is None else round(ended - self.started_at, 3),
+            "saved": self.saved,
+            "total": self.total,
+            "attempts": self.attempts,
+            "spent": usd(self.spent),
+            "stopped_by": self.stopped_by,
+            "exit_status": None if self.exit_status is None else int(self.exit_status),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerStanding:
+    """A ledger's counts and money.
+
+    `items` counts the rows of every manifest as its last run saw them, and `failures` those that
+    are not saved, by last kind. `to_place` counts paths that wait for a result that is paid for.
+    `spent` is what the ledger ever paid, `reserved` what is in flight or was when its run died,
+    `uncertain` what is not settled. `runs` are the last ones, the latest first.
+    """
+
+    id: str
+    service: str
+    items: ItemCounts
+    failures: Mapping[Kind, int]
+    edits: Mapping[EditState, int]
+    to_place: int
+    spent: MicroUSD
+    reserved: MicroUSD
+    uncertain: MicroUSD
+    maybe_twice: MicroUSD
+    runs: tuple[RunRecord, ...]
+
+    @property
+    def exposure(self) -> MicroUSD:
+        """Money that may have been spent."""
+        return MicroUSD(self.reserved + self.uncertain)
+
+    @property
+    def has_open_run(self) -> bool:
+        """Whether the latest run did not end: it is going on, or died."""
+        return bool(self.runs) and self.runs[0].ended_at is None
+
+    def to_json(self, *, running: bool) -> dict[str, Any]:
+        """The object that `status --json` prints; `running`: a run holds the ledger now."""
+        items = asdict(self.items)
+        del items["reused"]  # of a run, not of a ledger
+        return {
+            "schema": SCHEMA,
+            "ledger": {"id": self.id, "service": self.service, "running": running},
+            "items": items,
+            "edits": {state.value: self.edits.get(state, 0) for state in EditState},
+            "failures": {kind.value: self.failures[kind] for kind in sorted(self.failures)},
+            "to_place": self.to_place,
+            "cost": {
+                "currency": "USD",
+                "spent": usd(self.spent),
+                "exposure": usd(self.exposure),
+                "maybe_twice": usd(self.maybe_twice),
+                "ledger_total": usd(self.spent),
+            },
+            "runs": [run.to_json() for run in self.runs],
+        }
+
+
+def utc(seconds: float) -> str:
+    """A moment in ISO 8601, such as `2026-01-02T03:04:05Z`."""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")

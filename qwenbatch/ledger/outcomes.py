@@ -1,0 +1,203 @@
+"""What became of every item, read from the ledger by pages: a million are never held at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from qwenbatch.core.items import InlineSource
+from qwenbatch.core.money import MicroUSD, usd
+from qwenbatch.core.outcomes import ItemState, Outcome
+from qwenbatch.core.plan import failure_of, state_of
+from qwenbatch.core.standing import utc
+from qwenbatch.core.states import AttemptState
+from qwenbatch.ledger.database import all_rows, dump_json
+from qwenbatch.ledger.standing import standing_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import apsw
+
+    from qwenbatch.core.verdicts import Kind
+
+PAGE = 1000
+"""Items that are looked at in one step."""
+
+_ITEMS = """
+    SELECT i.manifest, i.number, i.line, i.image, i.inline, i.instruction, i.negative_prompt,
+           i.watermark, i.take, i.output, i.id, i.extra, i.key, i.path, i.fault,
+           e.id AS edit, e.state AS edit_state, e.kind,
+           p.state AS placement, p.suffix, p.replaced
+    FROM items i
+    LEFT JOIN edits e ON e.key = i.key
+    LEFT JOIN placements p ON p.path = i.path AND p.edit = e.id
+    WHERE (i.manifest, i.number) > (?, ?)
+    ORDER BY i.manifest, i.number LIMIT ?
+"""
+
+_ATTEMPTS = """
+    SELECT edit, state, price, ended_at, kind, message, request_id, width, height
+    FROM attempts WHERE edit IN (SELECT value FROM json_each(?))
+    ORDER BY edit, sent_at, ifnull(ended_at, sent_at)
+"""
+
+_decode_inline = msgspec.json.Decoder(InlineSource).decode
+_decode_names = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+class ItemRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """An item's outcome, and what a manifest that names it again must know.
+
+    `path` is its result's, relative to OUT; `inline` says where its picture stands if that is a
+    data URI.
+    """
+
+    outcome: Outcome
+    path: str | None = None
+    inline: InlineSource | None = None
+
+
+class _Item(msgspec.Struct, gc=False):
+    """A row of the query `_ITEMS`, its columns in their order."""
+
+    manifest: int
+    number: int
+    line: int
+    image: str
+    inline: bytes | None
+    instruction: str
+    negative_prompt: str
+    watermark: int
+    take: int
+    output: str | None
+    id: str | None
+    extra: bytes | None
+    key: bytes | None
+    path: str | None
+    fault: str | None
+    edit: int | None
+    edit_state: str | None
+    kind: str | None
+    placement: str | None
+    suffix: str | None
+    replaced: str | None
+
+
+class _Attempt(msgspec.Struct, gc=False):
+    """A row of the query `_ATTEMPTS`, its columns in their order."""
+
+    edit: int
+    state: str
+    price: int
+    ended_at: int | None
+    kind: str | None
+    message: str | None
+    request_id: str | None
+    width: int | None
+    height: int | None
+
+
+def read_outcomes(db: apsw.Connection, *, out: Path, state: ItemState | None) -> Iterator[Outcome]:
+    """The outcome of every item, or of those in one state, as `read_items` orders them."""
+    return (item.outcome for item in read_items(db, out=out, state=state))
+
+
+def read_items(db: apsw.Connection, *, out: Path, state: ItemState | None) -> Iterator[ItemRecord]:
+    """Every item of every manifest as its last run saw it, by manifest and number.
+
+    `out` is OUT, absolute. An outcome's reason is empty where the ledger has no words for it.
+    """
+    manifest, number = 0, 0
+    while rows := all_rows(db.execute(_ITEMS, (manifest, number, PAGE))):
+        page = [_Item(*row) for row in rows]
+        attempts = _attempts(db, page)
+        for item in page:
+            outcome = _outcome(item, attempts.get(item.edit, []), out)
+            if state is None or outcome.state is state:
+                yield ItemRecord(
+                    outcome=outcome,
+                    path=item.path,
+                    inline=None if item.inline is None else _decode_inline(item.inline),
+                )
+        manifest, number = page[-1].manifest, page[-1].number
+
+
+def extra_names(db: apsw.Connection) -> list[str]:
+    """The names of all columns that travel with the items, in the order of their coming."""
+    names: dict[str, None] = {}
+    for (extra,) in db.execute(
+        "SELECT extra FROM items WHERE extra IS NOT NULL ORDER BY manifest, number",
+    ):
+        names.update(dict.fromkeys(_decode_names(extra)))
+    return list(names)
+
+
+def has_inline(db: apsw.Connection) -> bool:
+    """Whether any item's picture stands as a data URI in its manifest."""
+    return bool(db.execute("SELECT EXISTS (SELECT 1 FROM items WHERE inline IS NOT NULL)").get)
+
+
+def _attempts(db: apsw.Connection, page: list[_Item]) -> dict[int | None, list[_Attempt]]:
+    """The attempts of a page's edits, in the order in which they were sent."""
+    edits = list({item.edit for item in page if item.edit is not None})
+    found: dict[int | None, list[_Attempt]] = {}
+    for row in db.execute(_ATTEMPTS, (dump_json(edits),)):
+        attempt = _Attempt(*row)
+        found.setdefault(attempt.edit, []).append(attempt)
+    return found
+
+
+def _outcome(item: _Item, attempts: list[_Attempt], out: Path) -> Outcome:
+    standing = standing_of(item.edit_state, item.kind, item.placement)
+    state = state_of(standing, invalid=item.fault is not None)
+    kind = failure_of(standing, state)
+    paid = [attempt for attempt in attempts if attempt.state == AttemptState.PAID]
+    telling = (paid or attempts)[-1:]
+    return Outcome(
+        number=item.number,
+        line=item.line,
+        image=item.image,
+        instruction=item.instruction,
+        state=state,
+        negative_prompt=item.negative_prompt,
+        watermark=bool(item.watermark),
+        take=item.take,
+        id=item.id,
+        output=item.output,
+        kind=kind,
+        reason=_reason(item, kind, attempts),
+        key=None if item.key is None else item.key.hex(),
+        result=_result(item, state, out),
+        width=paid[-1].width if paid else None,
+        height=paid[-1].height if paid else None,
+        cost=usd(MicroUSD(sum(attempt.price for attempt in paid))),
+        request_id=telling[0].request_id if telling else None,
+        attempts=len(attempts),
+        finished_at=_finished_at(attempts),
+        extra=item.extra or b"{}",
+    )
+
+
+def _reason(item: _Item, kind: Kind | None, attempts: list[_Attempt]) -> str:
+    """Why the row is invalid; or the gateway's words, if the last attempt ended with this kind."""
+    if item.fault is not None:
+        return item.fault
+    if kind is not None and attempts and attempts[-1].kind == kind:
+        return attempts[-1].message or ""
+    return ""
+
+
+def _result(item: _Item, state: ItemState, out: Path) -> str | None:
+    """Where the result is in place; None where it made room for another edit's."""
+    if state is not ItemState.SAVED or item.path is None or item.replaced is not None:
+        return None
+    return str(out / (item.path + (item.suffix or "")))
+
+
+def _finished_at(attempts: list[_Attempt]) -> str | None:
+    if not attempts or attempts[-1].ended_at is None:
+        return None
+    return utc(attempts[-1].ended_at / 1000)

@@ -1,0 +1,157 @@
+"""How the ledger stands: counts, money and the last runs, without going through every row twice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from qwenbatch.core.money import MicroUSD
+from qwenbatch.core.plan import Standing, failure_of, state_of
+from qwenbatch.core.standing import LedgerStanding, RunRecord
+from qwenbatch.core.states import EditState, PlacementState
+from qwenbatch.core.stops import ExitStatus, StopReason
+from qwenbatch.core.summary import ItemCounts
+from qwenbatch.core.verdicts import Kind
+from qwenbatch.ledger.database import all_rows, meta
+
+if TYPE_CHECKING:
+    import apsw
+
+MOST_RUNS = 10
+"""So many of the last runs are told."""
+
+
+class _Items(msgspec.Struct):
+    saved: int
+    total: int
+
+
+class _Summary(msgspec.Struct):
+    items: _Items
+
+
+_decode_summary = msgspec.json.Decoder(_Summary).decode
+
+
+def read_standing(db: apsw.Connection) -> LedgerStanding:
+    """All of it; inside one transaction it is of one moment."""
+    items, failures = _count_items(db)
+    spent, reserved, uncertain = db.execute(
+        "SELECT ifnull(sum(paid), 0), ifnull(sum(reserved), 0), ifnull(sum(uncertain), 0)"
+        " FROM spending WHERE scope = 'day'",
+    ).get
+    return LedgerStanding(
+        id=meta(db, "id"),
+        service=meta(db, "service"),
+        items=items,
+        failures=failures,
+        edits={
+            EditState(state): edits
+            for state, edits in db.execute("SELECT state, sum(edits) FROM tally GROUP BY state")
+        },
+        to_place=_count_to_place(db),
+        spent=MicroUSD(spent),
+        reserved=MicroUSD(reserved),
+        uncertain=MicroUSD(uncertain),
+        maybe_twice=_maybe_twice(db),
+        runs=_last_runs(db),
+    )
+
+
+def last_instruction(db: apsw.Connection, manifest: str) -> str | None:
+    """The instruction of a manifest's first item, which is that of all where it is a folder."""
+    row = db.execute(
+        "SELECT i.instruction FROM items i JOIN manifests m ON m.id = i.manifest"
+        " WHERE m.path = ? ORDER BY i.number LIMIT 1",
+        (manifest,),
+    ).fetchone()
+    return str(row[0]) if row else None
+
+
+def standing_of(edit: str | None, kind: str | None, placement: str | None) -> Standing:
+    """What the ledger has on an item, from the columns of its edit and its placement."""
+    return Standing(
+        edit=EditState(edit) if edit else None,
+        kind=Kind(kind) if kind else None,
+        placement=PlacementState(placement) if placement else None,
+    )
+
+
+def _count_items(db: apsw.Connection) -> tuple[ItemCounts, dict[Kind, int]]:
+    counts: Counter[str] = Counter()
+    failures: Counter[Kind] = Counter()
+    for invalid, edit, kind, placement, items in db.execute(
+        "SELECT i.fault IS NOT NULL, e.state, e.kind, p.state, count(*)"
+        " FROM items i LEFT JOIN edits e ON e.key = i.key"
+        " LEFT JOIN placements p ON p.path = i.path AND p.edit = e.id"
+        " GROUP BY 1, 2, 3, 4",
+    ):
+        standing = standing_of(edit, kind, placement)
+        state = state_of(standing, invalid=bool(invalid))
+        counts["total"] += items
+        counts[state] += items
+        failure = failure_of(standing, state)
+        if failure is not None:
+            failures[failure] += items
+    return ItemCounts(**counts), dict(failures)
+
+
+def _count_to_place(db: apsw.Connection) -> int:
+    return int(
+        db.execute(
+            "SELECT count(*) FROM placements p JOIN edits e ON e.id = p.edit"
+            " WHERE p.state = 'waiting' AND e.state = 'edited'",
+        ).get,
+    )
+
+
+def _maybe_twice(db: apsw.Connection) -> MicroUSD:
+    return MicroUSD(
+        db.execute(
+            "SELECT ifnull(sum(total - least), 0) FROM"
+            " (SELECT sum(price) AS total, min(price) AS least FROM attempts"
+            "  WHERE state IN ('paid', 'reserved', 'uncertain')"
+            "  GROUP BY edit HAVING count(*) > 1)",
+        ).get,
+    )
+
+
+def _last_runs(db: apsw.Connection) -> tuple[RunRecord, ...]:
+    rows = all_rows(
+        db.execute(
+            "SELECT r.name, r.manifest, r.started_at, r.ended_at, r.stopped_by, r.exit_status,"
+            " r.summary, ifnull(s.attempts, 0), ifnull(s.paid, 0)"
+            " FROM runs r LEFT JOIN spending s ON s.scope = 'run' AND s.id = r.id"
+            " ORDER BY r.id DESC LIMIT ?",
+            (MOST_RUNS,),
+        ),
+    )
+    return tuple(_run(*row) for row in rows)
+
+
+def _run(  # noqa: PLR0917 - the columns of one query, in their order
+    name: str,
+    manifest: str,
+    started_at: int,
+    ended_at: int | None,
+    stopped_by: str | None,
+    exit_status: int | None,
+    summary: str | None,
+    attempts: int,
+    paid: int,
+) -> RunRecord:
+    items = None if summary is None else _decode_summary(summary).items
+    return RunRecord(
+        name=name,
+        source=manifest,
+        started_at=started_at / 1000,
+        ended_at=None if ended_at is None else ended_at / 1000,
+        saved=items.saved if items else None,
+        total=items.total if items else None,
+        attempts=attempts,
+        spent=MicroUSD(paid),
+        stopped_by=StopReason(stopped_by) if stopped_by else None,
+        exit_status=None if exit_status is None else ExitStatus(exit_status),
+    )
