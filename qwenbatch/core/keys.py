@@ -25,10 +25,8 @@ def canonical_url(url: str) -> str:
 
     The rest of the text stays as it is, to the letter.
     """
-    head, question, tail = url.partition("?")
-    if not question:
-        return url
-    query, hash_, fragment = tail.partition("#")
+    address, hash_, fragment = url.partition("#")
+    head, _, query = address.partition("?")
     parameters = query.split("&")
     names = [unquote_plus(parameter.partition("=")[0]) for parameter in parameters]
     azure = _AZURE_SIGNATURES if "sig" in names else frozenset[str]()
@@ -37,6 +35,8 @@ def canonical_url(url: str) -> str:
         for parameter, name in zip(parameters, names, strict=True)
         if not (name in _SIGNATURES or name.startswith(_SIGNATURE_PREFIXES) or name in azure)
     ]
+    if len(kept) == len(parameters):
+        return url
     query = "&".join(kept)
     return head + (f"?{query}" if query else "") + hash_ + fragment
 

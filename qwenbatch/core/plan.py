@@ -175,8 +175,13 @@ class NamedRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """What becomes of a row, and why if it is refused."""
+    """What becomes of a row, and why if it is refused.
+
+    `expected` is the state in which the ledger has its edit: what happens to the edit later in the
+    run, under another row, must not pass for what was asked for.
+    """
 
     number: int
     fate: Fate
+    expected: EditState
     fault: Fault | None = None

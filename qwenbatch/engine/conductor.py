@@ -112,16 +112,19 @@ class Conductor:
                 if not await self._governor.turn():
                     return Conducted.LEFT
                 # Under a shield: a permit that is granted while we are cancelled would be lost.
-                permit = await unbroken(self._ledger.permit(self._request(edit, attempt)))
-                match permit:
-                    case Permit():
-                        return await self._send(edit, attempt, source, tally)
-                    case StateRefusal():
-                        return Conducted.LEFT
-                    case CapRefusal():
-                        return permit
-                    case never:
-                        assert_never(never)
+                try:
+                    permit = await unbroken(self._ledger.permit(self._request(edit, attempt)))
+                    match permit:
+                        case Permit():
+                            return await self._send(edit, attempt, source, tally)
+                        case StateRefusal():
+                            return Conducted.LEFT
+                        case CapRefusal():
+                            return permit
+                        case never:
+                            assert_never(never)
+                finally:
+                    self._governor.landed()
 
     async def _send(
         self,

@@ -21,7 +21,7 @@ from qwenbatch.core.stops import (
 from qwenbatch.core.verdicts import ACCEPTED, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from qwenbatch.core.attempts import CapRefusal
     from qwenbatch.core.deadlines import Deadline
@@ -46,6 +46,7 @@ class Governor:
         concurrency: int,
         pace: Pace,
         deadline: Deadline | None,
+        room: Callable[[int], bool],
         clock: Clock,
         report: Report,
     ) -> None:
@@ -55,6 +56,8 @@ class Governor:
         self._clock = clock
         self._report = report
         self._deadline = deadline
+        self._room = room
+        self._flying = 0
         self._latency = Latency()
         self._breaker = Breaker()
         self._stopping = anyio.Event()
@@ -84,6 +87,8 @@ class Governor:
     async def turn(self) -> bool:
         """Wait until the next POST may start; False if the run is stopping instead.
 
+        Whoever had a turn says `landed` in the end.
+
         One waits at the head, the others behind it in order: so a throttle that comes meanwhile
         holds for all of them.
         """
@@ -98,13 +103,20 @@ class Governor:
                     self.stop(late, "what is sent now could not land in time")
                 elif not self._has_room():
                     await self._changed.wait()
+                elif not self._room(self._flying + self._placing + 1):
+                    self.stop(StopReason.DISK, "there is no room for the results to come")
                 elif wait > 0:
                     waited = True
                     await self.rest(min(wait, LONGEST_NAP))
                 else:
                     self.pace.start(now, waited=waited)
+                    self._flying += 1
                     return True
         return False
+
+    def landed(self) -> None:
+        """What had its turn is recorded, or was not sent after all."""
+        self._flying -= 1
 
     async def rest(self, seconds: float) -> bool:
         """Wait so many seconds; False as soon as the run is stopping."""
@@ -222,7 +234,7 @@ class Governor:
                 Stopping(
                     reason=reason,
                     message=message,
-                    in_flight=self._slots.borrowed_tokens,
+                    in_flight=self._flying,
                 ),
             )
         self._stopping.set()

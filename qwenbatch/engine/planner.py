@@ -18,6 +18,7 @@ from qwenbatch.core.paths import NameLevel, default_output, fold
 from qwenbatch.core.pictures import picture_warnings, text_warnings
 from qwenbatch.core.plan import DraftRow, Fate, Judged, fate_of, key_row
 from qwenbatch.core.sources import Problem, SourceFacts
+from qwenbatch.core.states import EditState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -203,14 +204,20 @@ class Planner:
         occupant, stamp = self._out.occupant(holding)
         claimed = claim(occupant, overwrite=self._overwrite)
         fate = fate_of(holding.standing, claimed, self._asked)
+        expected = holding.standing.edit or EditState.PENDING
         if claimed is Claim.INVALID:
             reason, advice = REFUSALS[occupant]
             fault = Fault(reason=f"{holding.path}: {reason}", column="output", advice=advice)
-            return Judged(number=holding.number, fate=Fate.INVALID, fault=fault)
+            return Judged(
+                number=holding.number,
+                fate=Fate.INVALID,
+                expected=expected,
+                fault=fault,
+            )
         if fate is Fate.SAVED and stamp is not None:
             # Known by its digest only: the placement is adopted, free of charge.
             fate = Fate.PLACE
-        return Judged(number=holding.number, fate=fate)
+        return Judged(number=holding.number, fate=fate, expected=expected)
 
     def _tell_refused(self) -> int:
         count = 0

@@ -65,10 +65,13 @@ class Run:
         A disk that fails stops the run; whatever else is raised leaves through here, once every
         edit in flight has been recorded.
         """
-        async with anyio.create_task_group() as group:
-            group.start_soon(self._governor.ramp_up)
-            await self._start_placing(group)
-            await self._start_sending(group)
+        async with anyio.create_task_group() as ramp:
+            ramp.start_soon(self._governor.ramp_up)
+            async with anyio.create_task_group() as group:
+                await self._start_placing(group)
+                await self._start_sending(group)
+            # A short run ends before the ramp does, and does not wait for it.
+            ramp.cancel_scope.cancel()
 
     async def _start_placing(self, group: TaskGroup) -> None:
         """Edits that are paid for come first, this manifest's or not."""

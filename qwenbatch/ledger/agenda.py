@@ -119,14 +119,18 @@ class Agenda:
 def _page(db: apsw.Connection, last: int) -> list[tuple[int, Edit]]:
     rows = all_rows(
         db.execute(
-            "SELECT number, row, fate FROM temp.rows r WHERE fate IN ('send', 'resend_lost')"
-            " AND number > ? AND number = (SELECT min(number) FROM temp.rows o WHERE o.key = r.key"
-            "                              AND o.fate IN ('send', 'resend_lost'))"
+            "SELECT number, row, fate, expected FROM temp.rows r"
+            " WHERE fate IN ('send', 'resend_lost') AND number > ?"
+            " AND number = (SELECT min(number) FROM temp.rows o WHERE o.key = r.key"
+            "               AND o.fate IN ('send', 'resend_lost'))"
             " ORDER BY number LIMIT ?",
             (last, PAGE),
         )
     )
-    return [(number, _edit(db, decode_keyed(row), Fate(fate))) for number, row, fate in rows]
+    return [
+        (number, _edit(db, decode_keyed(row), Fate(fate), EditState(expected)))
+        for number, row, fate, expected in rows
+    ]
 
 
 def _rekeyed(db: apsw.Connection, keyed: KeyedRow) -> Edit:
@@ -135,17 +139,13 @@ def _rekeyed(db: apsw.Connection, keyed: KeyedRow) -> Edit:
     Nothing was asked for it: so it is sent only if it is new or still pending; one that is paid
     for is placed.
     """
-    edit = _edit(db, keyed, Fate.SEND)
-    fate = Fate.PLACE if edit.expected is EditState.EDITED else Fate.SEND
-    return msgspec.structs.replace(
-        edit,
-        fate=fate,
-        expected=EditState.PENDING,
-        rekeyed=True,
-    )
+    state = db.execute("SELECT state FROM main.edits WHERE key = ?", (keyed.key,)).fetchone()
+    paid = state is not None and state[0] == EditState.EDITED
+    edit = _edit(db, keyed, Fate.PLACE if paid else Fate.SEND, EditState.PENDING)
+    return msgspec.structs.replace(edit, rekeyed=True)
 
 
-def _edit(db: apsw.Connection, keyed: KeyedRow, fate: Fate) -> Edit:
+def _edit(db: apsw.Connection, keyed: KeyedRow, fate: Fate, expected: EditState) -> Edit:
     paths = all_rows(
         db.execute(
             "SELECT path, count(*) FROM temp.rows WHERE key = ? AND fault IS NULL"
@@ -153,11 +153,10 @@ def _edit(db: apsw.Connection, keyed: KeyedRow, fate: Fate) -> Edit:
             (keyed.key,),
         )
     )
-    state = db.execute("SELECT state FROM main.edits WHERE key = ?", (keyed.key,)).fetchone()
     return Edit(
         keyed=keyed,
         paths=tuple(path for path, _ in paths),
         items=sum(count for _, count in paths),
-        expected=EditState(state[0] if state else EditState.PENDING),
+        expected=expected,
         fate=fate,
     )

@@ -75,6 +75,21 @@ def create_or_open(path: Path, *, service: str) -> apsw.Connection:
     return connection
 
 
+def open_writer(path: Path) -> apsw.Connection:
+    """A ledger that is there already, for its one writer, whatever its service.
+
+    Raises LedgerError if it is none, or of another version; DiskError if it cannot be written.
+    """
+    with translated(str(path)):
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+        connection.set_busy_timeout(BUSY_MILLISECONDS)
+        _refuse_strangers(connection, path)
+        connection.pragma("journal_mode", "wal")
+        connection.pragma("synchronous", "full")
+        connection.pragma("foreign_keys", value=True)
+    return connection
+
+
 def open_reader(path: Path) -> apsw.Connection:
     """The ledger at `path` for looking only; it takes no lock and changes nothing."""
     if not path.exists():

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 from qwenbatch.core.placements import FileStamp, PaidAnswer, PaidEdit, Placement
 from qwenbatch.core.states import PlacementState
 from qwenbatch.core.verdicts import Usage
+from qwenbatch.errors import DiskError
 from qwenbatch.ledger import edits, placements
 from qwenbatch.ledger.database import all_rows
 from qwenbatch.ledger.plan import HOLDINGS, holding_of
+from qwenbatch.ledger.spool import SpooledEnd, SpooledRelease
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from qwenbatch.core.keys import EditKey
     from qwenbatch.core.placements import Preparation, Saved
     from qwenbatch.core.verdicts import Kind
+    from qwenbatch.ledger.spool import Spool
     from qwenbatch.ledger.writer import Writer
 
 
@@ -34,9 +37,11 @@ class Ledger:
         *,
         run: int,
         caps: Caps,
+        spool: Spool,
         wall: Callable[[], float],
     ) -> None:
         self._do = writer
+        self._spool = spool
         self._run = run
         self._caps = caps
         self._wall = wall
@@ -56,12 +61,24 @@ class Ledger:
         )
 
     async def release(self, key: EditKey, attempt: AttemptId) -> None:
-        """Give back a permit that was not used."""
-        await self._do(lambda db: edits.release(db, key, attempt))
+        """Give back a permit that was not used; DiskError if only the spool could take it."""
+        try:
+            await self._do(lambda db: edits.release(db, key, attempt))
+        except DiskError:
+            self._spool.add(SpooledRelease(key, attempt))
+            raise
 
     async def end(self, ended: AttemptEnd) -> None:
-        """Record how an attempt ended, raw answer and all."""
-        await self._do(lambda db: edits.end(db, ended, now=self._now()))
+        """Record how an attempt ended, raw answer and all.
+
+        DiskError if only the spool could take it: the next start takes it in from there.
+        """
+        now = self._now()
+        try:
+            await self._do(lambda db: edits.end(db, ended, now=now))
+        except DiskError:
+            self._spool.add(SpooledEnd(ended, now))
+            raise
 
     async def remember_kind(self, key: EditKey, kind: Kind) -> None:
         """Note why an edit was not even sent."""

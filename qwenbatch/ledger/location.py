@@ -28,6 +28,11 @@ class Location:
         """The lock lies beside the ledger."""
         return self.file.with_name(self.file.name + ".lock")
 
+    @property
+    def spool(self) -> Path:
+        """The spool lies beside the ledger too."""
+        return self.file.with_name(self.file.name + ".spool")
+
     def make_folder(self) -> None:
         """Make the ledger's folder, for us alone to read; OSError if that cannot be done."""
         self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     import apsw
 
+    from qwenbatch.core.plan import Standing
     from qwenbatch.core.verdicts import Kind
 
 PAGE = 1000
@@ -113,16 +114,16 @@ def read_items(db: apsw.Connection, *, out: Path, state: ItemState | None) -> It
     manifest, number = 0, 0
     while rows := all_rows(db.execute(_ITEMS, (manifest, number, PAGE))):
         page = [_Item(*row) for row in rows]
+        manifest, number = page[-1].manifest, page[-1].number
+        if state is not None:
+            page = [item for item in page if _state(item) is state]
         attempts = _attempts(db, page)
         for item in page:
-            outcome = _outcome(item, attempts.get(item.edit, []), out)
-            if state is None or outcome.state is state:
-                yield ItemRecord(
-                    outcome=outcome,
-                    path=item.path,
-                    inline=None if item.inline is None else _decode_inline(item.inline),
-                )
-        manifest, number = page[-1].manifest, page[-1].number
+            yield ItemRecord(
+                outcome=_outcome(item, attempts.get(item.edit, []), out),
+                path=item.path,
+                inline=None if item.inline is None else _decode_inline(item.inline),
+            )
 
 
 def extra_names(db: apsw.Connection) -> list[str]:
@@ -150,10 +151,17 @@ def _attempts(db: apsw.Connection, page: list[_Item]) -> dict[int | None, list[_
     return found
 
 
+def _state(item: _Item) -> ItemState:
+    return state_of(_standing(item), invalid=item.fault is not None)
+
+
+def _standing(item: _Item) -> Standing:
+    return standing_of(item.edit_state, item.kind, item.placement)
+
+
 def _outcome(item: _Item, attempts: list[_Attempt], out: Path) -> Outcome:
-    standing = standing_of(item.edit_state, item.kind, item.placement)
-    state = state_of(standing, invalid=item.fault is not None)
-    kind = failure_of(standing, state)
+    state = _state(item)
+    kind = failure_of(_standing(item), state)
     paid = [attempt for attempt in attempts if attempt.state == AttemptState.PAID]
     telling = (paid or attempts)[-1:]
     return Outcome(

@@ -228,11 +228,18 @@ class PlanStore:
     def judge(self, judged: Sequence[Judged]) -> None:
         """Record what becomes of some rows."""
         values = [
-            (item.fate, encode(item.fault) if item.fault else None, item.number) for item in judged
+            (
+                item.fate,
+                item.expected,
+                encode(item.fault) if item.fault else None,
+                item.number,
+            )
+            for item in judged
         ]
         self._do(
             lambda db: db.executemany(
-                "UPDATE temp.rows SET fate = ?, fault = ifnull(?, fault) WHERE number = ?",
+                "UPDATE temp.rows SET fate = ?, expected = ?, fault = ifnull(?, fault)"
+                " WHERE number = ?",
                 values,
             ),
         )

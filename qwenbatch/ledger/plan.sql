@@ -13,6 +13,7 @@ CREATE TEMP TABLE rows (
     width   INTEGER,           -- of the upright source, in pixels
     height  INTEGER,
     fate    TEXT,
+    expected TEXT,             -- the state of its edit when its fate was decided
     fault   TEXT,              -- why the row is invalid: JSON
     kind    TEXT               -- why it was not even sent, where that is not the ledger's
 );

@@ -10,9 +10,10 @@ from qwenbatch.core.items import BadRow, Fault, FileSource, InlineSource, Source
 from qwenbatch.core.plan import KeyedRow
 from qwenbatch.ledger import edits, placements
 from qwenbatch.ledger.database import all_rows, dump_json
+from qwenbatch.ledger.spool import Spooled, SpooledEnd, SpooledRelease
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     import apsw
 
@@ -26,8 +27,21 @@ _decode_bad = msgspec.json.Decoder(BadRow).decode
 _decode_fault = msgspec.json.Decoder(Fault).decode
 
 
-def begin(db: apsw.Connection, *, name: str, manifest: str, now: int) -> int:
-    """Open a run; whatever a death left in flight becomes uncertain first. Its number."""
+def begin(
+    db: apsw.Connection,
+    *,
+    name: str,
+    manifest: str,
+    spooled: Iterable[Spooled],
+    now: int,
+) -> int:
+    """Open a run; its number.
+
+    First what the last run could only spool is taken in; then what its death left in flight is
+    called uncertain.
+    """
+    for record in spooled:
+        take_in(db, record)
     edits.recover(db, now=now)
     placements.forget_unpaid(db)
     db.execute(
@@ -35,6 +49,15 @@ def begin(db: apsw.Connection, *, name: str, manifest: str, now: int) -> int:
         (name, manifest, now),
     )
     return db.last_insert_rowid()
+
+
+def take_in(db: apsw.Connection, record: Spooled) -> None:
+    """Record what an earlier run could only spool; taken in again, it changes nothing."""
+    match record:
+        case SpooledEnd(ended, at):
+            edits.end(db, ended, now=at)
+        case SpooledRelease(key, attempt):
+            edits.release(db, key, attempt)
 
 
 def close(db: apsw.Connection, run: int, summary: Summary, *, now: int) -> None:

@@ -39,11 +39,20 @@ class Writable(Protocol):
 
 
 class Shelf:
-    """The results below one OUT. Every OSError of the disk becomes a DiskError."""
+    """The results below one OUT. Every OSError of the disk becomes a DiskError.
 
-    def __init__(self, folders: OutFolders, verifier: Callable[[], Verifier]) -> None:
+    `saw` is told the size in bytes of each result that is put into place.
+    """
+
+    def __init__(
+        self,
+        folders: OutFolders,
+        verifier: Callable[[], Verifier],
+        saw: Callable[[int], None],
+    ) -> None:
         self._folders = folders
         self._verifier = verifier
+        self._saw = saw
 
     @asynccontextmanager
     async def stage(self) -> AsyncIterator[Stage]:
@@ -119,6 +128,7 @@ class Shelf:
         overwrite: bool,
     ) -> FileStamp | None:
         target = self._folders.file(relative)
+        self._saw(result.size)
         with translated(target):
             make_parents(target, self._folders.out)
             if displaced is not None:

@@ -6,7 +6,7 @@ import os
 import random
 import secrets
 import signal
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -33,7 +33,10 @@ from qwenbatch.imaging.verify import ResultVerifier
 from qwenbatch.ledger import census, runs
 from qwenbatch.ledger.agenda import Agenda
 from qwenbatch.ledger.ledger import Ledger
+from qwenbatch.ledger.spool import Spool
+from qwenbatch.ledger.spool import read as read_spool
 from qwenbatch.results.folders import OutFolders
+from qwenbatch.results.room import Room
 from qwenbatch.results.shelf import Shelf
 from qwenbatch.wiring.clock import SystemClock
 from qwenbatch.wiring.doors import FreeDoor, PaidDoor, Rekeyer
@@ -50,7 +53,11 @@ if TYPE_CHECKING:
     from qwenbatch.engine.ports import Report
     from qwenbatch.ledger.writer import Writer
     from qwenbatch.results.occupancy import Occupancy
+    from qwenbatch.wiring.opening import OpenLedger
     from qwenbatch.wiring.settings import RunSettings
+
+SPOOLED_PER_SLOT = 2
+"""Records that the spool has room for, for each edit that may be in flight."""
 
 USER_AGENT = f"qwenbatch/{__version__}"
 
@@ -79,6 +86,8 @@ class Batch:
         self._clock = SystemClock()
         self._began = self._clock.monotonic()
         self._folders = OutFolders(settings.out_folder)
+        self._room = Room(self._folders.out)
+        self._shelf = Shelf(self._folders, ResultVerifier, self._room.saw)
         self._name = _run_name()
         self._scope = anyio.CancelScope()
 
@@ -91,15 +100,19 @@ class Batch:
             manifest = manifest_of(self._settings)
             if not self._settings.sandbox:
                 api_key()  # a missing one is said before anything is opened
-            writer = stack.enter_context(ledger_to_write(self._settings, self._folders))
+            ledger = stack.enter_context(ledger_to_write(self._settings, self._folders))
+            writer = ledger.writer
             gateway = self._gateway_name()
-            number = await self._begin(writer, str(manifest.path))
+            number = await self._begin(ledger, str(manifest.path))
+            spool = stack.enter_context(
+                closing(Spool(ledger.spool, records=SPOOLED_PER_SLOT * self._settings.concurrency)),
+            )
             governor = await self._governor(writer, gateway)
             async with anyio.create_task_group() as signals:
                 await signals.start(self._watch_signals, governor)
                 self._tell_opened(str(manifest.path), gateway)
                 with self._scope:
-                    await self._lead(writer, number, governor)
+                    await self._lead(writer, number, governor, spool)
                 signals.cancel_scope.cancel()
             with anyio.CancelScope(shield=True):
                 return await self._close(writer, number, governor, gateway)
@@ -107,10 +120,17 @@ class Batch:
 
     # ------------------------------------------------------------------ its parts
 
-    async def _begin(self, writer: Writer, manifest: str) -> int:
-        Shelf(self._folders, ResultVerifier).clean()
-        return await writer(
-            lambda db: runs.begin(db, name=self._name, manifest=manifest, now=self._now()),
+    async def _begin(self, ledger: OpenLedger, manifest: str) -> int:
+        self._shelf.clean()
+        spooled = list(read_spool(ledger.spool))
+        return await ledger.writer(
+            lambda db: runs.begin(
+                db,
+                name=self._name,
+                manifest=manifest,
+                spooled=spooled,
+                now=self._now(),
+            ),
         )
 
     async def _governor(self, writer: Writer, gateway: str) -> Governor:
@@ -123,6 +143,7 @@ class Batch:
             pace=Pace(most=settings.rate, learned=learned, now=now),
             deadline=Deadline(settings.until, ends) if limited else None,
             clock=self._clock,
+            room=self._room.holds,
             report=self._report,
         )
 
@@ -133,10 +154,17 @@ class Batch:
         number: int,
         governor: Governor,
         occupancy: Occupancy,
+        spool: Spool,
     ) -> AsyncIterator[Run]:
         """The engine with its doors open."""
         settings = self._settings
-        ledger = Ledger(writer, run=number, caps=settings.caps, wall=self._clock.wall)
+        ledger = Ledger(
+            writer,
+            run=number,
+            caps=settings.caps,
+            spool=spool,
+            wall=self._clock.wall,
+        )
         agenda = Agenda(writer)
         async with AsyncExitStack() as stack:
             endpoint = await stack.enter_async_context(_endpoint(settings, self._folders))
@@ -168,7 +196,7 @@ class Batch:
                 book=ledger,
                 claims=agenda,
                 out=occupancy,
-                shelf=Shelf(self._folders, ResultVerifier),
+                shelf=self._shelf,
                 fetcher=FreeDoor(fetcher),
                 fetches=settings.concurrency,
                 overwrite=settings.overwrite,
@@ -189,7 +217,13 @@ class Batch:
 
     # ------------------------------------------------------------------ its life
 
-    async def _lead(self, writer: Writer, number: int, governor: Governor) -> None:
+    async def _lead(
+        self,
+        writer: Writer,
+        number: int,
+        governor: Governor,
+        spool: Spool,
+    ) -> None:
         try:
             occupancy, refused = await make_plan(
                 self._settings,
@@ -208,7 +242,7 @@ class Batch:
             if foreseen.edits and not await self._agreed(foreseen, governor):
                 return
             await Agenda(writer).open_placements()
-            async with self._work(writer, number, governor, occupancy) as run:
+            async with self._work(writer, number, governor, occupancy, spool) as run:
                 await run()
         except PlanCancelledError:
             return

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import os
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qwenbatch.errors import DiskError
+from qwenbatch.errors import DiskError, LedgerError
 from qwenbatch.ledger import database
+from qwenbatch.ledger.file_system import file_system, is_network
 from qwenbatch.ledger.location import locate
 from qwenbatch.ledger.lock import locked
 from qwenbatch.ledger.writer import Writer
@@ -14,17 +18,25 @@ from qwenbatch.results.folders import OutFolders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     import apsw
 
     from qwenbatch.wiring.settings import RunSettings
 
 
+@dataclass(frozen=True, slots=True)
+class OpenLedger:
+    """A ledger's one writer, and where its spool lies."""
+
+    writer: Writer
+    spool: Path
+
+
 @contextmanager
-def ledger_to_write(settings: RunSettings, folders: OutFolders) -> Iterator[Writer]:
+def ledger_to_write(settings: RunSettings, folders: OutFolders) -> Iterator[OpenLedger]:
     """OUT, made if need be, and its ledger with its one writer, under the lock."""
     location = locate(folders.own, settings.ledger)
+    refuse_network(location.file)
     try:
         folders.make()
         location.make_folder()
@@ -37,7 +49,7 @@ def ledger_to_write(settings: RunSettings, folders: OutFolders) -> Iterator[Writ
         connection = database.create_or_open(location.file, service=settings.service)
         location.remember(connection)
         with _writing(connection) as writer:
-            yield writer
+            yield OpenLedger(writer, location.spool)
 
 
 @contextmanager
@@ -52,6 +64,62 @@ def ledger_to_check(settings: RunSettings, folders: OutFolders) -> Iterator[Writ
         connection = database.blank()
     with _writing(connection) as writer:
         yield writer
+
+
+@dataclass(frozen=True, slots=True)
+class Amendable:
+    """A ledger inside a writing transaction, and the spool that an earlier run left beside it."""
+
+    db: apsw.Connection
+    spool: Path
+
+
+@contextmanager
+def ledger_to_amend(out: Path, ledger: Path | None = None) -> Iterator[Amendable]:
+    """The ledger of an OUT, inside one transaction and under the lock, whatever its service.
+
+    The transaction is committed at the end unless it was rolled back, as an exception does. Raises LedgerError if
+    there is no ledger, LedgerBusyError if a run holds it, DiskError if it cannot be written.
+    """
+    location = locate(OutFolders(out).own, ledger)
+    database.open_reader(location.file).close()  # for a refusal makes no lock file
+    refuse_network(location.file)
+    with locked(location.lock):
+        connection = database.open_writer(location.file)
+        with closing(connection), database.translated(str(location.file)):
+            location.verify(connection)
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield Amendable(connection, location.spool)
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+            if connection.in_transaction:
+                connection.execute("COMMIT")
+
+
+def network_file_system(path: Path) -> str | None:
+    """The type of the network file system that a path lies on, or will; None if it is local.
+
+    Machines that do not tell their mounts as Linux does are taken at their word.
+    """
+    try:
+        mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return None
+    kind = file_system(mounts, os.path.realpath(path))
+    return kind if kind is not None and is_network(kind) else None
+
+
+def refuse_network(file: Path) -> None:
+    """LedgerError if a ledger would be written on a network file system."""
+    kind = network_file_system(file)
+    if kind is not None:
+        raise LedgerError(
+            f"the ledger {file} would lie on a network file system ({kind}), where it is not safe",
+            "name a file on a local disk with --ledger; results stay where they are",
+        )
 
 
 def ledger_to_read(out: Path, ledger: Path | None = None) -> apsw.Connection:

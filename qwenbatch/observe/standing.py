@@ -1,0 +1,161 @@
+"""How a ledger stands, in words on one screen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from qwenbatch.core.money import dollars
+from qwenbatch.core.states import EditState
+from qwenbatch.core.stops import ExitStatus
+from qwenbatch.observe.amounts import number_of, span
+from qwenbatch.observe.plain_text import plain
+from qwenbatch.observe.words import KIND_WORDS, STOP_WORDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from qwenbatch.core.standing import LedgerStanding, RunRecord
+    from qwenbatch.observe.terminal import Terminal
+
+_MOST_PATH = 4096
+
+_SANDBOX = "sandbox"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remedies:
+    """The commands that end an exposure; `resend` None: no run is known that could."""
+
+    settle: str
+    resend: str | None
+
+
+def tell_standing(
+    standing: LedgerStanding,
+    *,
+    out: str,
+    running: bool,
+    remedies: Remedies,
+    console: Terminal,
+) -> None:
+    """Print counts, money, what may have been paid, and the last runs.
+
+    `running`: a run holds the ledger at this moment. Raises OSError where nobody reads any more.
+    """
+    page = _Page(console)
+    page.line(f"{out}: ledger of {standing.service}", "bold")
+    if running:
+        page.line("a run is going on: the figures are of this moment", "green")
+    _tell_items(page, standing, running=running)
+    _tell_failures(page, standing)
+    _tell_edits(page, standing)
+    _tell_money(page, standing, remedies, running=running)
+    _tell_runs(page, standing, running=running)
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    console: Terminal
+
+    def line(self, text: str, style: str = "") -> None:
+        """A line that is never broken: paths and commands in it are copied."""
+        shown = plain(text, most=_MOST_PATH, encoding=self.console.encoding)
+        self.console.print(Text(shown, style), soft_wrap=True)
+
+
+def _tell_items(page: _Page, standing: LedgerStanding, *, running: bool) -> None:
+    items = standing.items
+    width = len(f"{items.total:,}")
+    flying = "in flight, or perhaps paid" if running else "perhaps paid"
+    for number, words, style in (
+        (items.saved, "saved", "green"),
+        (items.failed, "failed: refused by the gateway", "red"),
+        (items.invalid, "invalid: bad rows, not sent", "red"),
+        (items.lost, "lost: paid, but not to be had any more", "red"),
+        (items.uncertain, f"uncertain: {flying}", "yellow"),
+        (items.pending, "pending: the next run goes on with them", ""),
+    ):
+        if number:
+            page.line(f"{number:{width},}  {words}", style)
+    page.line(f"{items.total:{width},}  items in all, as each manifest's last run saw them")
+
+
+def _tell_failures(page: _Page, standing: LedgerStanding) -> None:
+    ranked = sorted(standing.failures.items(), key=lambda pair: (-pair[1], pair[0]))
+    for kind, number in ranked:
+        words = KIND_WORDS[kind]
+        page.line(f"{number:,} {kind.replace('_', ' ')}: {words.means}", "red")
+        page.line(f"  {words.advice}")
+
+
+def _tell_edits(page: _Page, standing: LedgerStanding) -> None:
+    counts = [f"{standing.edits[s]:,} {s}" for s in EditState if standing.edits.get(s)]
+    page.line("edits: " + (", ".join(counts) or "none yet"))
+    if standing.to_place:
+        results = number_of(standing.to_place, "paid result")
+        page.line(f"{results} to be placed: a run fetches them first, free of charge")
+
+
+def _tell_money(
+    page: _Page,
+    standing: LedgerStanding,
+    remedies: Remedies,
+    *,
+    running: bool,
+) -> None:
+    if standing.service == _SANDBOX:
+        page.line("sandbox: nothing was really paid; the sums are play money", "yellow")
+    page.line(f"{dollars(standing.spent)} spent in all", "bold")
+    if running and standing.reserved:
+        page.line(f"{dollars(standing.reserved)} reserved for edits in flight")
+    doubtful = standing.uncertain if running else standing.exposure
+    if doubtful:
+        page.line(f"perhaps paid: {dollars(doubtful)} for edits whose outcome is unknown", "yellow")
+    if standing.maybe_twice and not running:
+        page.line(f"perhaps paid twice: {dollars(standing.maybe_twice)}; see the invoice", "yellow")
+    if doubtful:
+        page.line("  the invoice ends the doubt:")
+        page.line(f"    {remedies.settle}", "bold")
+        if remedies.resend is not None:
+            page.line("  or send them again, which may pay twice, with the options as before:")
+            page.line(f"    {remedies.resend}", "bold")
+
+
+def _tell_runs(page: _Page, standing: LedgerStanding, *, running: bool) -> None:
+    if not standing.runs:
+        page.line("no run yet")
+        return
+    page.line("last runs (times in UTC):", "bold")
+    for number, run in enumerate(standing.runs):
+        # Only the latest can hold the ledger: whatever began before it and did not end is dead.
+        page.line(f"  {', '.join(_facts(run, running=running and number == 0))}")
+        page.line(f"    {run.source}", "dim")
+
+
+def _facts(run: RunRecord, *, running: bool) -> Iterator[str]:
+    yield f"{datetime.fromtimestamp(run.started_at, UTC):%Y-%m-%d %H:%M}"
+    if run.ended_at is not None:
+        yield span(run.ended_at - run.started_at)
+    if run.saved is not None and run.total is not None:
+        yield f"{run.saved:,} of {number_of(run.total, 'item')} saved"
+    yield f"{dollars(run.spent)} spent ({number_of(run.attempts, 'attempt')})"
+    yield _end(run, running=running)
+
+
+def _end(run: RunRecord, *, running: bool) -> str:
+    """How a run ended, in words."""
+    if run.ended_at is None:
+        return "running" if running else "did not end: it was killed, or the machine stopped"
+    if run.stopped_by is not None:
+        return f"stopped ({run.stopped_by}): {STOP_WORDS[run.stopped_by].means}"
+    match run.exit_status:
+        case ExitStatus.SAVED:
+            return "every item saved"
+        case ExitStatus.UNCERTAIN:
+            return "finished, some edits uncertain"
+        case _:
+            return "finished, not every item saved"

@@ -1,0 +1,138 @@
+"""Looks at a ledger for a person: its standing, and its items as a file. Nothing is locked."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shlex
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qwenbatch.errors import DiskError, LedgerError
+from qwenbatch.ledger.database import translated
+from qwenbatch.ledger.location import locate
+from qwenbatch.ledger.standing import last_instruction, read_standing
+from qwenbatch.observe.standing import Remedies, tell_standing
+from qwenbatch.observe.terminal import Terminal
+from qwenbatch.results.folders import OutFolders
+from qwenbatch.wiring.opening import ledger_to_read
+from qwenbatch.wiring.settings import SANDBOX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import TextIO
+
+    import apsw
+
+    from qwenbatch.core.standing import LedgerStanding
+    from qwenbatch.ledger.location import Location
+
+
+@contextmanager
+def looked_at(out: Path, ledger: Path | None) -> Iterator[apsw.Connection]:
+    """The ledger of an OUT, as it is at one moment however long it is read.
+
+    Raises LedgerError if there is none, or it may not be read.
+    """
+    with _permitted(out):
+        connection = ledger_to_read(out, ledger)
+    with closing(connection), translated(connection.filename):
+        connection.execute("BEGIN")
+        yield connection
+
+
+def located(out: Path, ledger: Path | None) -> Location:
+    """Where the ledger of an OUT lies; LedgerError if that may not be read."""
+    with _permitted(out):
+        return locate(OutFolders(out).own, ledger)
+
+
+@contextmanager
+def printed(to: TextIO) -> Iterator[None]:
+    """Print on standard output: DiskError where it cannot be written.
+
+    Where its reader went away nobody is left to tell: what is left to print goes nowhere.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        os.dup2(nowhere, to.fileno())
+        os.close(nowhere)
+    except OSError as error:
+        raise DiskError(
+            f"standard output cannot be written: {error.strerror or error}",
+            "free room where it goes",
+        ) from error
+
+
+@contextmanager
+def _permitted(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except PermissionError as error:
+        raise LedgerError(
+            f"{error.filename or out} may not be read: {error.strerror}",
+            "ask whoever started the runs: a ledger is for its owner alone to read",
+        ) from error
+
+
+def tell_status(out: Path, *, ledger: Path | None, to: TextIO, as_json: bool) -> None:
+    """Print how the ledger of `out` stands. It works while a run is going on.
+
+    Raises LedgerError if there is no ledger, DiskError where `to` cannot be written.
+    """
+    folder = Path(os.path.abspath(out))  # noqa: PTH100 - resolve would follow links
+    with looked_at(folder, ledger) as db:
+        standing = read_standing(db)
+    running = standing.has_open_run and _is_held(located(folder, ledger).lock)
+    with looked_at(folder, ledger) as db:
+        if standing.has_open_run and not running:
+            standing = read_standing(db)  # for it may have ended before the lock was looked at
+        remedies = _remedies(db, standing, out)
+    with printed(to):
+        if as_json:
+            to.write(json.dumps(standing.to_json(running=running)) + "\n")
+        else:
+            console = Terminal(file=to, highlight=False)
+            tell_standing(
+                standing, out=str(folder), running=running, remedies=remedies, console=console
+            )
+        to.flush()
+
+
+def _is_held(lock: Path) -> bool:
+    """Whether a run holds the lock at this moment; asked by sharing it, and let go at once."""
+    try:
+        descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise DiskError(f"the lock file {lock} cannot be read: {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _remedies(db: apsw.Connection, standing: LedgerStanding, out: Path) -> Remedies:
+    """The commands that end the exposure, as they are typed here."""
+    return Remedies(
+        settle=f"{shlex.join(['qwenbatch', 'settle', str(out), '--as'])} paid|unpaid",
+        resend=_resend(db, standing, out) if standing.runs else None,
+    )
+
+
+def _resend(db: apsw.Connection, standing: LedgerStanding, out: Path) -> str:
+    source = standing.runs[0].source
+    words = ["qwenbatch", "run", source, "-o", str(out)]
+    if standing.service == SANDBOX:
+        words.append("--sandbox")
+    if Path(source).is_dir() and (instruction := last_instruction(db, source)):
+        words += ["--instruction", instruction]
+    return shlex.join([*words, "--resend-uncertain"])

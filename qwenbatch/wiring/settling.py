@@ -1,0 +1,56 @@
+"""Settles uncertain attempts of one OUT's ledger, and tells what that came to."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qwenbatch.ledger import spool
+from qwenbatch.ledger.settling import settle
+from qwenbatch.observe.settlement import tell_settlement
+from qwenbatch.observe.terminal import Terminal
+from qwenbatch.wiring.clock import SystemClock
+from qwenbatch.wiring.opening import ledger_to_amend
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+    from qwenbatch.core.settling import Chosen, Ruling
+
+
+def settle_ledger(
+    out: Path,
+    ruling: Ruling,
+    chosen: Chosen,
+    *,
+    ledger: Path | None,
+    dry_run: bool,
+    to: TextIO,
+) -> None:
+    """Settle the chosen attempts in one transaction and print what was done.
+
+    With `dry_run` all is done, told and undone. Raises LedgerBusyError while a run holds the
+    ledger, LedgerError if there is none, UsageError if no single edit has the asked key.
+    """
+    folder = Path(os.path.abspath(out))  # noqa: PTH100 - resolve would follow links
+    now = int(SystemClock().wall() * 1000)
+    with ledger_to_amend(folder, ledger) as amendable:
+        done = settle(
+            amendable.db,
+            ruling,
+            chosen,
+            spooled=spool.read(amendable.spool),
+            now=now,
+        )
+        if dry_run:
+            amendable.db.execute("ROLLBACK")
+    tell_settlement(
+        done,
+        ruling,
+        again=shlex.join(["qwenbatch", "settle", str(out), "--as"]),
+        dry_run=dry_run,
+        console=Terminal(file=to, highlight=False),
+    )
+    to.flush()
