@@ -21,12 +21,12 @@ from qwenbatch.core.sources import Problem, SourceFacts
 from qwenbatch.core.states import EditState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from qwenbatch.core.holdings import Holding
     from qwenbatch.core.items import Source
     from qwenbatch.core.paths import Template
-    from qwenbatch.core.plan import Asked, KeyedRow
+    from qwenbatch.core.plan import Asked, KeyedRow, NamedRow
     from qwenbatch.engine.ports import OutFolder, PlanBook, Report, Seen, SourceReader
 
 PAGE = 500
@@ -140,25 +140,32 @@ class Planner:
 
     def _name_results(self) -> None:
         """Where default names clash, all of them go one level on, until none does."""
-        while contested := self._book.contested_names():
-            self._go_on()
-            hopeless = [named for named in contested if named.level == NameLevel.KEYED]
-            self._book.refuse(
-                (
-                    named.keyed.row.number,
-                    Fault(
-                        reason="another row has the name of its result",
-                        column="output",
-                        advice="give it an output of its own",
-                    ),
-                )
-                for named in hopeless
+        clashes = True
+        while clashes:
+            clashes = False
+            for page in self._book.contested_names():
+                self._go_on()
+                self._rename(page)
+                clashes = True
+
+    def _rename(self, contested: Sequence[NamedRow]) -> None:
+        self._book.refuse(
+            (
+                named.keyed.row.number,
+                Fault(
+                    reason="another row has the name of its result",
+                    column="output",
+                    advice="give it an output of its own",
+                ),
             )
-            self._book.rename(
-                self._renamed(named.keyed, NameLevel(named.level + 1))
-                for named in contested
-                if named.level < NameLevel.KEYED
-            )
+            for named in contested
+            if named.level == NameLevel.KEYED
+        )
+        self._book.rename(
+            self._renamed(named.keyed, NameLevel(named.level + 1))
+            for named in contested
+            if named.level < NameLevel.KEYED
+        )
 
     def _renamed(self, keyed: KeyedRow, level: NameLevel) -> tuple[int, str, str, int]:
         path = self._default(keyed, level)

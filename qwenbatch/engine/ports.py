@@ -80,8 +80,8 @@ class PlanBook(Protocol):
     def contested_outputs(self) -> list[tuple[int, str]]:
         """Rows that name an output which another edit's row names too: number, path."""
 
-    def contested_names(self) -> list[NamedRow]:
-        """Rows whose default name another edit's row wants too."""
+    def contested_names(self) -> Iterator[list[NamedRow]]:
+        """Rows whose default name another edit's row wants too, by pages."""
 
     def rename(self, names: Iterable[tuple[int, str, str, int]]) -> None:
         """Give rows other default names: number, path, fold, level."""

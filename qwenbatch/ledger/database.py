@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import contextmanager
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -60,6 +61,7 @@ def create_or_open(path: Path, *, service: str) -> apsw.Connection:
     Raises LedgerError if it belongs to another service, program or version; DiskError if it
     cannot be written.
     """
+    _make_private(path)
     with translated(str(path)):
         connection = apsw.Connection(str(path))
         connection.set_busy_timeout(BUSY_MILLISECONDS)
@@ -88,6 +90,17 @@ def open_writer(path: Path) -> apsw.Connection:
         connection.pragma("synchronous", "full")
         connection.pragma("foreign_keys", value=True)
     return connection
+
+
+def _make_private(path: Path) -> None:
+    """Make the file for us alone to read; SQLite gives its -wal and -shm the same mode."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise DiskError(
+            f"the ledger {path} cannot be opened: {error.strerror}",
+            "choose a folder that you may write, with -o",
+        ) from error
 
 
 def open_reader(path: Path) -> apsw.Connection:

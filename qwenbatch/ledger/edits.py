@@ -257,5 +257,8 @@ def _end_late(db: apsw.Connection, ended: AttemptEnd, now: int) -> None:
     moved = move_edit(state, EditEvent.ANSWERED_LATE)
     if moved is not state:
         db.execute("UPDATE edits SET state = ?, kind = NULL WHERE id = ?", (moved, edit))
-    if moved is EditState.EDITED:
+    if moved is EditState.SENDING:
+        # Another attempt is in flight: if that comes to nothing, the edit is a paid one.
+        db.execute("UPDATE edits SET origin = ? WHERE id = ?", (EditState.EDITED, edit))
+    if moved in {EditState.EDITED, EditState.SENDING}:
         placements.want_all(db, edit)

@@ -62,6 +62,7 @@ class PlanStore:
     def __init__(self, writer: Writer) -> None:
         self._do = writer.now
         script = files("qwenbatch.ledger").joinpath("plan.sql").read_text(encoding="utf-8")
+        self._do(lambda db: db.pragma("temp_store", "file"))
         self._do(lambda db: db.execute(script))
 
     def add(self, drafts: Sequence[DraftRow]) -> None:
@@ -117,22 +118,24 @@ class PlanStore:
             ),
         )
 
-    def contested_names(self) -> list[NamedRow]:
-        """Rows without an output whose default name is wanted by another edit too.
+    def contested_names(self) -> Iterator[list[NamedRow]]:
+        """Rows without an output whose default name is wanted by another edit too, by pages.
 
-        Left out are those whose edit already holds its path.
+        Left out are those whose edit already holds its path. Which rows they are is settled before
+        the first page, so that the pages may be renamed as they come.
         """
-
-        def find(db: apsw.Connection) -> list[NamedRow]:
-            return [
-                NamedRow(keyed=decode_keyed(row), level=level)
-                for row, level in db.execute(
-                    f"SELECT row, level FROM temp.rows r WHERE level >= 0 AND {_CONTESTED}"  # noqa: S608 - constants
-                    f" AND NOT ({_HOLDS})",
-                )
-            ]
-
-        return self._do(find)
+        self._do(
+            lambda db: db.execute(
+                "DELETE FROM temp.contested; INSERT INTO temp.contested"  # noqa: S608 - constants
+                f" SELECT number FROM temp.rows r WHERE level >= 0 AND {_CONTESTED}"
+                f" AND NOT ({_HOLDS})",
+            ),
+        )
+        for page in self._pages(
+            "SELECT number, row, level FROM temp.rows JOIN temp.contested USING (number)"
+            " WHERE fault IS NULL",
+        ):
+            yield [NamedRow(keyed=decode_keyed(row), level=level) for _, row, level in page]
 
     def rename(self, names: Iterable[tuple[int, str, str, int]]) -> None:
         """Give rows other default names: number, path, fold, level."""

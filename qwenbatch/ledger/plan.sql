@@ -21,6 +21,7 @@ CREATE TEMP TABLE sources_by_path (path TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TEMP TABLE sources_by_inode (
     device INTEGER, inode INTEGER, PRIMARY KEY (device, inode)
 ) WITHOUT ROWID;
+CREATE TEMP TABLE contested (number INTEGER PRIMARY KEY);
 CREATE TEMP TABLE folders (fold TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TEMP TABLE seen (       -- sources read by this plan, where the ledger must not be written
     path TEXT PRIMARY KEY, facts BLOB

@@ -35,11 +35,17 @@ class _Job(Generic[T]):
         self._error: BaseException | None = None
 
     def run(self, connection: apsw.Connection) -> None:
-        """Do the move inside its savepoint; its end is told only after the commit."""
+        """Do the move inside its savepoint; its end is told only after the commit.
+
+        What is raised is the whole batch's end: SQLite has rolled it back by itself.
+        """
         connection.execute("SAVEPOINT move")
         try:
-            self._outcome = self._move(connection)
-        except BaseException as error:  # noqa: BLE001 - it is handed to whoever asked
+            with translated(connection.filename):
+                self._outcome = self._move(connection)
+        except BaseException as error:
+            if not connection.in_transaction:
+                raise
             connection.execute("ROLLBACK TO move")
             self._error = error
         connection.execute("RELEASE move")

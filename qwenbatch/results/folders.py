@@ -35,6 +35,10 @@ class OutFolders:
         for folder in (self.own, self.scratch):
             folder.mkdir(mode=0o700, exist_ok=True)
 
+    def place(self, relative: str) -> str:
+        """A path relative to OUT as an absolute one, cheaply, as text."""
+        return f"{self.out}/{relative}"
+
     def file(self, relative: str) -> Path:
         """A path relative to OUT as an absolute one."""
         return self.out / PurePosixPath(relative)

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 
 from qwenbatch.core.audit import Audit, Finding, FindingKind
 from qwenbatch.ledger import auditing
-from qwenbatch.ledger.location import locate
 from qwenbatch.ledger.lock import is_held
 from qwenbatch.observe.findings import tell_audit
 from qwenbatch.observe.terminal import Terminal
 from qwenbatch.results.audit import amiss, foreign, leftovers
 from qwenbatch.results.folders import OutFolders
 from qwenbatch.wiring.clock import SystemClock
-from qwenbatch.wiring.looking import looked_at
+from qwenbatch.wiring.looking import located, looked_at, printed
 from qwenbatch.wiring.opening import ledger_to_read
 
 if TYPE_CHECKING:
@@ -37,11 +36,12 @@ def tell_findings(out: Path, *, ledger: Path | None, to: TextIO, as_json: bool) 
     """
     folder = Path(os.path.abspath(out))  # noqa: PTH100 - resolve would follow links
     audit = audit_ledger(OutFolders(folder), ledger)
-    if as_json:
-        to.write(json.dumps(audit.to_json()) + "\n")
-    else:
-        tell_audit(audit, out=str(folder), console=Terminal(file=to, highlight=False))
-    to.flush()
+    with printed(to):
+        if as_json:
+            to.write(json.dumps(audit.to_json()) + "\n")
+        else:
+            tell_audit(audit, out=str(folder), console=Terminal(file=to, highlight=False))
+        to.flush()
     return audit.exit_status
 
 
@@ -52,7 +52,7 @@ def audit_ledger(folders: OutFolders, ledger: Path | None) -> Audit:
     that the ledger, looked at again, has elsewhere by now.
     """
     audit = Audit()
-    lock = locate(folders.own, ledger).lock
+    lock = located(folders.out, ledger).lock
     now = int(SystemClock().wall() * 1000)
     audit.running = is_held(lock)
     with looked_at(folders.out, ledger) as db:

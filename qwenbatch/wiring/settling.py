@@ -12,6 +12,7 @@ from qwenbatch.ledger.settling import settle
 from qwenbatch.observe.settlement import tell_settlement
 from qwenbatch.observe.terminal import Terminal
 from qwenbatch.wiring.clock import SystemClock
+from qwenbatch.wiring.looking import printed
 from qwenbatch.wiring.opening import ledger_to_amend
 
 if TYPE_CHECKING:
@@ -46,11 +47,12 @@ def settle_ledger(
         )
         if dry_run:
             amendable.db.execute("ROLLBACK")
-    tell_settlement(
-        done,
-        ruling,
-        again=shlex.join(["qwenbatch", "settle", str(out), "--as"]),
-        dry_run=dry_run,
-        console=Terminal(file=to, highlight=False),
-    )
-    to.flush()
+    with printed(to):
+        tell_settlement(
+            done,
+            ruling,
+            again=shlex.join(["qwenbatch", "settle", str(out), "--as"]),
+            dry_run=dry_run,
+            console=Terminal(file=to, highlight=False),
+        )
+        to.flush()

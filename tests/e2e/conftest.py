@@ -151,6 +151,10 @@ class House:
         """Wait until so many POSTs came."""
         until(lambda: self.posts() >= count, f"{count} POSTs")
 
+    def wait_fetches(self, count: int) -> None:
+        """Wait until so many results were asked for."""
+        until(lambda: self.fetches() >= count, f"{count} fetches")
+
     def wait_in_flight(self, count: int) -> None:
         """Wait until so many POSTs are in flight."""
         until(lambda: self.books()["in_flight"] == count, f"{count} POSTs in flight")

@@ -272,8 +272,6 @@ def _die_while_fetching(desk: Desk) -> None:
     """The first edit is paid, but its result is not in place."""
     desk.house.fail("result_slow", delay=20.0)
     run = desk.start()
-    desk.house.wait_billed(1)
-    while not desk.house.fetches():
-        assert run.process.poll() is None
+    desk.house.wait_fetches(1)
     run.kill()
     assert desk.results() == set()

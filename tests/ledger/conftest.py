@@ -1,175 +1,221 @@
-"""A real ledger on disk, moved by the ledger's own functions, and read as a command reads it."""
-
 from __future__ import annotations
 
-from contextlib import closing
-from dataclasses import dataclass, field
 from hashlib import sha256
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
-from uuid import uuid4
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 
-from qwenbatch.core.attempts import AttemptEnd, AttemptId, Permit, PermitRequest
+from qwenbatch.core.attempts import AttemptEnd, AttemptId, PermitRequest
 from qwenbatch.core.budget import Caps
-from qwenbatch.core.items import BadRow, Fault, FileSource, InlineSource, Row
-from qwenbatch.core.keys import EditKey, edit_key
-from qwenbatch.core.money import DEFAULT_PRICE, MicroUSD
-from qwenbatch.core.placements import Displaced, FileStamp, Preparation, Saved
-from qwenbatch.core.plan import DraftRow, KeyedRow
+from qwenbatch.core.keys import EditKey
+from qwenbatch.core.money import MicroUSD
+from qwenbatch.core.placements import FileStamp, Preparation, Saved
 from qwenbatch.core.states import EditEvent, EditState
-from qwenbatch.core.stops import exit_status
-from qwenbatch.core.summary import ItemCounts, Summary
-from qwenbatch.ledger import edits, placements, runs
-from qwenbatch.ledger.database import create_or_open, open_reader
-from qwenbatch.ledger.plan import PlanStore
-from qwenbatch.ledger.standing import read_standing
-from qwenbatch.ledger.writer import Writer
+from qwenbatch.core.verdicts import Kind
+from qwenbatch.ledger import database, edits, placements
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator
+    from pathlib import Path
 
     import apsw
 
-    from qwenbatch.core.standing import LedgerStanding
-    from qwenbatch.core.stops import StopReason
-    from qwenbatch.core.verdicts import Kind
+    from qwenbatch.core.attempts import PermitAnswer
 
-T = TypeVar("T")
+PRICE = MicroUSD(55_000)
+DAY = 86_400_000
+NOW = 20_000 * DAY + 5
+KINDS = {
+    EditEvent.ANSWERED: None,
+    EditEvent.RETRIABLE: Kind.SERVER_ERROR,
+    EditEvent.REFUSED: Kind.MODERATED,
+    EditEvent.DOUBTED: Kind.CUT_OFF,
+}
+SUMS = """
+    SELECT {by}, sum(price * (state = 'reserved')), sum(price * (state = 'paid')),
+           sum(price * (state = 'uncertain')), count(*), sum(state = 'paid')
+    FROM attempts GROUP BY {by}
+"""
 
 
-@dataclass(slots=True)
+def key_of(number: int) -> EditKey:
+    return EditKey(sha256(b"edit %d" % number).digest())
+
+
+def attempt_of(number: int) -> AttemptId:
+    return AttemptId(UUID(int=number))
+
+
+def ended(
+    number: int,
+    attempt: int,
+    event: EditEvent,
+    *,
+    kind: Kind | None = None,
+    raw: bytes = b"{}",
+) -> AttemptEnd:
+    answered = event is EditEvent.ANSWERED
+    return AttemptEnd(
+        key=key_of(number),
+        attempt=attempt_of(attempt),
+        event=event,
+        kind=kind or KINDS[event],
+        status=200 if answered else 500,
+        message="" if answered else "words",
+        request_id=f"request {attempt}",
+        url=f"https://r2.test/{attempt}.png" if answered else None,
+        width=1248 if answered else None,
+        height=832 if answered else None,
+        raw=raw,
+    )
+
+
 class Book:
-    """A ledger that is written one move at a time; `now` is its clock, in milliseconds."""
+    """The ledger's moves on a real file, each in a transaction of its own."""
 
-    file: Path
-    out: Path
-    now: int = 1_767_323_045_000
-    run: int = 0
-    _writer: Writer = field(init=False)
-    _plans: int = 0
-
-    def __post_init__(self) -> None:
-        self._writer = Writer(create_or_open(self.file, service="pixazo"))
-
-    def close(self) -> None:
-        self._writer.close()
-
-    def reopen(self) -> None:
-        """What a run leaves to the next: temporary tables go with its connection."""
-        self._writer.close()
-        self._writer = Writer(create_or_open(self.file, service="pixazo"))
-
-    def look(self, read: Callable[[apsw.Connection], T]) -> T:
-        """Read with a connection that can only read, while the writer is open."""
-        with closing(open_reader(self.file)) as db:
-            return read(db)
-
-    def standing(self) -> LedgerStanding:
-        return self.look(read_standing)
-
-    def begin(self, manifest: str = "/m.csv", *, name: str | None = None) -> int:
-        name = name or f"run-{uuid4()}"
-        self.run = self._writer.now(
-            lambda db: runs.begin(db, name=name, manifest=manifest, now=self.now),
-        )
-        return self.run
-
-    def end_run(self, items: ItemCounts, stop: StopReason | None = None) -> None:
-        summary = Summary(
-            run="r",
-            stopped_by=stop,
-            exit_status=exit_status(stop, items),
-            items=items,
-            edits=read_edits(),
-            cost=read_cost(),
-        )
-        self._writer.now(lambda db: runs.close(db, self.run, summary, now=self.now))
-
-    def record(self, rows: Sequence[Row | BadRow], manifest: str = "/m.csv") -> None:
-        """Plan these rows, and remember them as those of a manifest."""
-        if self._plans:
-            self.reopen()
-        self._plans += 1
-        PlanStore(self._writer).add([draft(row) for row in rows])
-        self._writer.now(lambda db: runs.record_items(db, manifest))
+    def __init__(self, db: apsw.Connection) -> None:
+        self.db = db
+        self.now = NOW
+        self.run = 1
+        self.caps = Caps()
 
     def permit(
         self,
-        row: Row,
+        number: int,
+        attempt: int,
         *,
         expected: EditState = EditState.PENDING,
-        price: MicroUSD = DEFAULT_PRICE,
-    ) -> AttemptId:
-        attempt = AttemptId(uuid4())
+        price: int = PRICE,
+        paths: tuple[str, ...] = (),
+    ) -> PermitAnswer:
         request = PermitRequest(
-            key=key_of(row),
-            attempt=attempt,
-            price=price,
+            key=key_of(number),
+            attempt=attempt_of(attempt),
+            price=MicroUSD(price),
             expected=expected,
-            paths=(path_of(row),),
+            paths=paths or (f"{number}.png",),
         )
-        answer = self._writer.now(
-            lambda db: edits.permit(db, request, run=self.run, caps=Caps(), now=self.now),
-        )
-        assert isinstance(answer, Permit)
-        return attempt
+        with self.db:
+            return edits.permit(self.db, request, run=self.run, caps=self.caps, now=self.now)
 
-    def end(
-        self,
-        row: Row,
-        attempt: AttemptId,
-        event: EditEvent,
-        kind: Kind | None = None,
-        message: str = "",
-    ) -> None:
-        self.now += 1000
-        answered = event is EditEvent.ANSWERED
-        ended = AttemptEnd(
-            key=key_of(row),
-            attempt=attempt,
-            event=event,
-            kind=kind,
-            message=message,
-            request_id=f"request-{self.now}",
-            url="https://r.example/a.png" if answered else None,
-            width=1248 if answered else None,
-            height=832 if answered else None,
-        )
-        self._writer.now(lambda db: edits.end(db, ended, now=self.now))
+    def end(self, number: int, attempt: int, event: EditEvent, kind: Kind | None = None) -> None:
+        with self.db:
+            edits.end(self.db, ended(number, attempt, event, kind=kind), now=self.now)
 
-    def send(
-        self,
-        row: Row,
-        event: EditEvent,
-        kind: Kind | None = None,
-        message: str = "",
-        *,
-        expected: EditState = EditState.PENDING,
-    ) -> None:
-        """One attempt from permit to end."""
-        self.end(row, self.permit(row, expected=expected), event, kind, message)
+    def release(self, number: int, attempt: int, kind: Kind | None = None) -> None:
+        with self.db:
+            edits.release(self.db, key_of(number), attempt_of(attempt), kind)
 
-    def place(self, row: Row, *, suffix: str = "", displaces: Row | None = None) -> None:
-        moved = None
-        if displaces is not None:
-            moved = Displaced(key_of(displaces), ".qwenbatch/replaced/x.png")
+    def recover(self) -> int:
+        with self.db:
+            return edits.recover(self.db, now=self.now)
+
+    def bring(self, number: int, state: EditState) -> None:
+        """Make an edit that stands so, by its first attempts (numbers 900 and up)."""
+        first = 900 + number
+        if state is EditState.PENDING:
+            return
+        self.permit(number, first)
+        if state is not EditState.SENDING:
+            event = {
+                EditState.EDITED: EditEvent.ANSWERED,
+                EditState.UNCERTAIN: EditEvent.DOUBTED,
+                EditState.FAILED: EditEvent.REFUSED,
+            }[state]
+            self.end(number, first, event)
+
+    def lose(self, number: int, path: str = "") -> None:
+        with self.db:
+            placements.lose(self.db, key_of(number), path or f"{number}.png")
+
+    def prepare(self, number: int, path: str = "", **more: Any) -> None:
         preparation = Preparation(
-            key=key_of(row),
-            path=path_of(row),
-            suffix=suffix,
-            replaced=None,
-            digest=bytes(32),
-            size=5,
-            displaced=moved,
+            key=key_of(number),
+            path=path or f"{number}.png",
+            suffix=more.get("suffix", ""),
+            replaced=more.get("replaced"),
+            digest=more.get("digest", b"d" * 32),
+            size=7,
+            displaced=more.get("displaced"),
         )
-        saved = Saved(key=key_of(row), path=path_of(row), stamp=FileStamp(5, 1, 1))
-        self._writer.now(lambda db: placements.prepare(db, preparation))
-        self._writer.now(lambda db: placements.save(db, saved))
+        with self.db:
+            placements.prepare(self.db, preparation)
 
-    def lose(self, row: Row) -> None:
-        self._writer.now(lambda db: placements.lose(db, key_of(row), path_of(row)))
+    def save(self, number: int, path: str = "", inode: int = 1) -> None:
+        stamp = FileStamp(size=7, mtime=1, inode=inode)
+        saved = Saved(key=key_of(number), path=path or f"{number}.png", stamp=stamp)
+        with self.db:
+            placements.save(self.db, saved)
+
+    # ------------------------------------------------------------------ what is in it
+
+    def state(self, number: int) -> EditState | None:
+        row = self.db.execute(
+            "SELECT state FROM edits WHERE key = ?",
+            (key_of(number),),
+        ).fetchone()
+        return EditState(row[0]) if row else None
+
+    def edit(self, number: int) -> Any:
+        return self.db.execute(
+            "SELECT state, origin, attempt, kind FROM edits WHERE key = ?",
+            (key_of(number),),
+        ).fetchone()
+
+    def attempts(self, number: int) -> dict[int, str]:
+        return {
+            int.from_bytes(name): state
+            for name, state in self.db.execute(
+                "SELECT a.id, a.state FROM attempts a JOIN edits e ON e.id = a.edit"
+                " WHERE e.key = ?",
+                (key_of(number),),
+            )
+        }
+
+    def placement(self, number: int, path: str = "") -> Any:
+        return self.db.execute(
+            "SELECT p.state, p.suffix, p.replaced, p.digest, p.size, p.mtime, p.inode"
+            " FROM placements p JOIN edits e ON e.id = p.edit WHERE e.key = ? AND p.path = ?",
+            (key_of(number), path or f"{number}.png"),
+        ).fetchone()
+
+    def money(self) -> tuple[int, int, int]:
+        """Reserved, paid and uncertain, of this run."""
+        spending = edits.run_spending(self.db, self.run)
+        return spending.reserved, spending.paid, spending.uncertain
+
+    def check(self) -> None:
+        """The running totals are what the attempts and the edits add up to."""
+        for scope, column in (("run", "run"), ("day", f"sent_at / {DAY}")):
+            summed = {row[0]: row[1:] for row in self.db.execute(SUMS.format(by=column))}
+            kept = {
+                row[0]: row[1:]
+                for row in self.db.execute(
+                    "SELECT id, reserved, paid, uncertain, attempts, bought FROM spending"
+                    " WHERE scope = ?",
+                    (scope,),
+                )
+            }
+            assert {number: row for number, row in kept.items() if any(row)} == summed
+        tally = dict(
+            self.db.execute("SELECT state || '/' || kind, edits FROM tally WHERE edits <> 0"),
+        )
+        counted = dict(
+            self.db.execute(
+                "SELECT state || '/' || ifnull(kind, ''), count(*) FROM edits GROUP BY 1",
+            ),
+        )
+        assert tally == counted
 
 
-def read_edits() -> object: ...
+@pytest.fixture
+def book(tmp_path: Path) -> Iterator[Book]:
+    db = database.create_or_open(tmp_path / "ledger.db", service="sandbox")
+    yield Book(db)
+    db.close()
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"

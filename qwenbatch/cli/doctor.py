@@ -1,0 +1,73 @@
+"""`qwenbatch doctor`: what could go wrong on this machine."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qwenbatch.cli import parsing
+from qwenbatch.cli.options import Concurrency, Gateway
+from qwenbatch.cli.status import LedgerPath
+from qwenbatch.errors import UsageError
+
+
+def doctor(
+    *,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            envvar="QWENBATCH_OUT",
+            help="Where results would go: its disk and its ledger are looked at.",
+            show_default=False,
+        ),
+    ] = None,
+    gateway: Gateway = None,
+    concurrency: Concurrency = 32,
+    ledger: LedgerPath = None,
+    json: Annotated[
+        bool,
+        typer.Option("--json", help="Print one JSON object."),
+    ] = False,
+    repair: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="OUT",
+            help="Put the damaged ledger of this folder aside, and build another from what can"
+            " be read of it and of the results.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Look at Python, SQLite, Pillow, clock, limits, key, gateway, disk and ledger.
+
+    Each line says ok, or what to do; then it exits with 3. The gateway is connected to, and
+    asked for nothing: that is free of charge.
+
+    Examples:
+    qwenbatch doctor -o out/shop
+    qwenbatch doctor --repair out/shop
+    """
+    if repair is not None:
+        if json or out is not None or gateway is not None:
+            raise UsageError(
+                "--repair goes with --ledger at the most",
+                "say `qwenbatch doctor --repair OUT`, then look again",
+            )
+        from qwenbatch.wiring.repairing import repair_ledger  # noqa: PLC0415 - start-up
+
+        raise typer.Exit(repair_ledger(repair, ledger=ledger, to=sys.stdout))
+    from qwenbatch.wiring.doctor import Patient, tell_doctor  # noqa: PLC0415 - start-up
+    from qwenbatch.wiring.settings import GATEWAY  # noqa: PLC0415 - start-up
+
+    patient = Patient(
+        gateway=parsing.parsed("--gateway", gateway, parsing.gateway) or GATEWAY,
+        out=out,
+        ledger=ledger,
+        concurrency=concurrency,
+    )
+    raise typer.Exit(tell_doctor(patient, to=sys.stdout, as_json=json))

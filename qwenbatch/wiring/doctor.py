@@ -1,0 +1,187 @@
+"""What could go wrong on this machine, looked at line by line. Nothing is sent that could cost."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from qwenbatch.core.diagnosis import Check, diagnosis_json, diagnosis_status
+from qwenbatch.errors import QwenbatchError
+from qwenbatch.gateway.addresses import Reach, literal_of, reach_of
+from qwenbatch.gateway.reach import Unreached, reach
+from qwenbatch.ledger import auditing, database
+from qwenbatch.ledger.location import locate
+from qwenbatch.observe.findings import tell_checks
+from qwenbatch.observe.terminal import Terminal
+from qwenbatch.results.folders import OutFolders
+from qwenbatch.results.room import USUAL_BYTES
+from qwenbatch.wiring.clock import SystemClock
+from qwenbatch.wiring.looking import looked_at, printed
+from qwenbatch.wiring.machine import machine_checks
+from qwenbatch.wiring.opening import network_file_system
+from qwenbatch.wiring.settings import api_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import TextIO
+
+    from qwenbatch.core.stops import ExitStatus
+
+RESULTS_PER_SLOT = 3
+"""Results on their way, for each edit in flight: that one, and the two that may wait."""
+
+_GROUP_AND_OTHERS = 0o077
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patient:
+    """What is looked at: the gateway's URL, OUT or (None) the folder at hand, its ledger."""
+
+    gateway: str
+    out: Path | None
+    ledger: Path | None
+    concurrency: int
+
+
+def tell_doctor(patient: Patient, *, to: TextIO, as_json: bool) -> ExitStatus:
+    """Look at everything and print it; the exit status that says whether all is ok."""
+    checks = list(_checks(patient, encoding=to.encoding or "ascii"))
+    with printed(to):
+        if as_json:
+            to.write(json.dumps(diagnosis_json(checks)) + "\n")
+        else:
+            tell_checks(checks, console=Terminal(file=to, highlight=False))
+        to.flush()
+    return diagnosis_status(checks)
+
+
+def _checks(patient: Patient, *, encoding: str) -> Iterator[Check]:
+    yield from machine_checks(
+        concurrency=patient.concurrency,
+        now=SystemClock().wall(),
+        encoding=encoding,
+    )
+    yield _key()
+    yield _gateway(patient.gateway)
+    folder = Path(os.path.abspath(patient.out or Path.cwd()))  # noqa: PTH100 - resolve would follow links
+    yield _room(folder, patient.concurrency)
+    yield _file_system(folder, patient.ledger)
+    if patient.out is not None:
+        yield _ledger(folder, patient.ledger)
+
+
+def _key() -> Check:
+    """Whether there is a key, and where it comes from; it is never shown."""
+    try:
+        api_key()
+    except QwenbatchError as error:
+        return Check(name="key", says=error.what, advice=error.advice)
+    path = os.environ.get("QWENBATCH_API_KEY_FILE")
+    if os.environ.get("QWENBATCH_API_KEY") or not path:
+        return Check(name="key", says="present, from QWENBATCH_API_KEY")
+    says = f"present, from the file {path} that QWENBATCH_API_KEY_FILE names"
+    if Path(path).stat().st_mode & _GROUP_AND_OTHERS:
+        return Check(name="key", says=f"{says}; others may read it", advice=f"chmod 600 {path}")
+    return Check(name="key", says=says)
+
+
+def _gateway(url: str) -> Check:
+    reached = reach(url)
+    if isinstance(reached, Unreached):
+        return Check(
+            name="gateway",
+            says=f"{reached.host} cannot be reached: {reached.reason}",
+            advice="check the network, its firewall, and --gateway",
+        )
+    says = f"{reached.host} answers at {reached.address}"
+    if reached.tls is not None:
+        return Check(name="gateway", says=f"{says} with {reached.tls}; no request was made")
+    literal = literal_of(reached.address)
+    if literal is not None and reach_of(literal) is Reach.LOOPBACK:
+        return Check(name="gateway", says=f"{says}, on this machine; no request was made")
+    return Check(
+        name="gateway",
+        says=f"{says} without encryption: the key would be seen on the way",
+        advice=f"use https://{urlsplit(url).netloc}",
+    )
+
+
+def _room(folder: Path, concurrency: int) -> Check:
+    """Whether what is on its way fits on OUT's disk, and OUT may be written."""
+    there = _nearest(folder)
+    needed = RESULTS_PER_SLOT * concurrency * USUAL_BYTES
+    try:
+        free = shutil.disk_usage(there).free
+    except OSError as error:
+        return Check(
+            name="disk",
+            says=f"{there} cannot be looked at: {error.strerror}",
+            advice="mend the disk, or choose another folder with -o",
+        )
+    if not os.access(there, os.W_OK | os.X_OK):
+        return Check(
+            name="disk",
+            says=f"{there} may not be written",
+            advice="choose a folder that you may write, with -o",
+        )
+    megabytes = 1024 * 1024
+    return Check(
+        name="disk",
+        says=f"{free // megabytes:,} MB free at {there}; {needed // megabytes:,} MB are kept for"
+        f" what is on its way with --concurrency {concurrency}",
+        advice="" if free >= needed else "free room, or use a lower --concurrency",
+    )
+
+
+def _file_system(folder: Path, ledger: Path | None) -> Check:
+    """Whether a ledger may lie where it lies, or would."""
+    try:
+        file = locate(OutFolders(folder).own, ledger).file
+    except (QwenbatchError, OSError):
+        file = ledger or OutFolders(folder).own / "ledger.db"
+    kind = network_file_system(file)
+    if kind is None:
+        return Check(name="ledger's place", says=f"{file.parent} is on no network file system")
+    return Check(
+        name="ledger's place",
+        says=f"{file.parent} is on a network file system ({kind}), where no ledger is safe",
+        advice="give run --ledger with a file on a local disk; results may stay where they are",
+    )
+
+
+def _ledger(folder: Path, ledger: Path | None) -> Check:
+    """Whether OUT's ledger opens and is sound."""
+    try:
+        file = locate(OutFolders(folder).own, ledger).file
+        if not file.exists():
+            return Check(name="ledger", says="none yet: the first run makes it")
+        with looked_at(folder, ledger) as db:
+            found = next(auditing.damages(db), None)
+            service = database.meta(db, "service")
+    except QwenbatchError as error:
+        return Check(name="ledger", says=error.what, advice=error.advice or "see the README")
+    except OSError as error:
+        return Check(
+            name="ledger",
+            says=f"{error.filename or folder} may not be read: {error.strerror}",
+            advice="ask whoever started the runs: a ledger is for its owner alone to read",
+        )
+    if found is not None:
+        return Check(
+            name="ledger",
+            says=f"{file} is damaged: {found.detail}",
+            advice=f"restore it from a backup, or: qwenbatch doctor --repair {folder}",
+        )
+    return Check(name="ledger", says=f"{file} is sound, for {service}")
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder itself, or the nearest one above it that is there."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder

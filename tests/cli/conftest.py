@@ -1,0 +1,110 @@
+"""Commands called as the shell calls them, on ledgers that real runs against a sandbox made."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+import typer
+
+from qwenbatch.cli.export import export
+from qwenbatch.cli.status import status
+from qwenbatch.core.plan import Asked
+from qwenbatch.sandbox import Fault, FaultKind, Sandbox, SandboxSettings
+from qwenbatch.wiring.batch import Batch
+from qwenbatch.wiring.settings import RunSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qwenbatch.core.summary import Estimate, Summary
+
+IMAGES = Path(__file__).parent.parent / "images"
+
+
+async def yes(_: Estimate) -> bool:
+    return True
+
+
+@dataclass(slots=True)
+class Shop:
+    """A folder with pictures, from which batches are run."""
+
+    folder: Path
+    out: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.out = self.folder / "out"
+
+    def picture(self, name: str, of: str = "rocket.jpg") -> Path:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(IMAGES / of, path)
+        return path
+
+    def manifest(self, name: str, *rows: dict[str, Any]) -> Path:
+        path = self.folder / name
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        return path
+
+    def run(
+        self,
+        source: Path,
+        *,
+        refuse: str | None = None,
+        doubt: str | None = None,
+        asked: Asked | None = None,
+        instruction: str | None = None,
+        ledger: Path | None = None,
+    ) -> tuple[Summary, int]:
+        """Run a batch; its summary, and how many POSTs the gateway saw.
+
+        It refuses what has the word `refuse` in its instruction, and gives up on, but bills, what
+        has the word `doubt`.
+        """
+
+        async def lead() -> tuple[Summary, int]:
+            async with Sandbox(SandboxSettings()) as sandbox:
+                for kind, word in ((FaultKind.MODERATED, refuse), (FaultKind.GAVE_UP, doubt)):
+                    if word is not None:
+                        sandbox.script(Fault(kind=kind, match=word, times=None))
+                settings = RunSettings(
+                    source=source,
+                    out=self.out,
+                    gateway=sandbox.url,
+                    rate=1000.0,
+                    attempts=1,
+                    asked=asked or Asked(),
+                    instruction=instruction,
+                    ledger=ledger,
+                )
+                batch = Batch(settings, report=lambda _: None, ask=yes)
+                return await batch.run(), sandbox.books.posts
+
+        return anyio.run(lead)
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
+    monkeypatch.setenv("QWENBATCH_API_KEY", "sandbox")
+    return Shop(tmp_path)
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Call a command with its arguments; what it printed. Errors of ours come out as they are."""
+    app = typer.Typer()
+    app.command()(status)
+    app.command()(export)
+
+    def run(*arguments: object) -> str:
+        words = [str(word) for word in arguments]
+        typer.main.get_command(app).main(args=words, prog_name="q", standalone_mode=False)
+        return capsys.readouterr().out
+
+    return run
