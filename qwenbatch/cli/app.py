@@ -10,9 +10,11 @@ import typer
 from qwenbatch.cli.audit import audit
 from qwenbatch.cli.check import check
 from qwenbatch.cli.doctor import doctor
+from qwenbatch.cli.export import export
 from qwenbatch.cli.run import run
 from qwenbatch.cli.sandbox import sandbox
 from qwenbatch.cli.settle import settle
+from qwenbatch.cli.status import status
 from qwenbatch.core.stops import ExitStatus
 from qwenbatch.errors import DiskError, LedgerBusyError, QwenbatchError
 
@@ -37,6 +39,8 @@ app = typer.Typer(
 )
 app.command(epilog=EPILOG)(run)
 app.command(epilog="It exits as the run that it foresees.")(check)
+app.command()(status)
+app.command()(export)
 app.command(epilog="Exit status 3: there are findings.")(audit)
 app.command()(settle)
 app.command(epilog="Exit status 3: there are findings.")(doctor)

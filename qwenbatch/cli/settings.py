@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from qwenbatch.cli import parsing
 from qwenbatch.core.budget import Caps
 from qwenbatch.core.money import DEFAULT_PRICE
+from qwenbatch.core.paths import parse_template
 from qwenbatch.core.plan import Asked
 from qwenbatch.errors import UsageError
 from qwenbatch.wiring.clock import local_now
@@ -59,7 +60,7 @@ def run_settings(
         instruction=instruction,
         negative_prompt=negative_prompt,
         watermark=watermark,
-        name=name,
+        name=None if name is None else parse_template(name),
         gateway=parsing.parsed("--gateway", gateway, parsing.gateway) or GATEWAY,
         sandbox=sandbox,
         ledger=ledger,

@@ -19,9 +19,13 @@ AttemptId = NewType("AttemptId", UUID)
 _NAMESPACE = UUID("6d1ee0a2-94a4-5dc4-ae2f-3d8f7b0a51c9")
 
 
-def attempt_id(run: str, key: EditKey, number: int) -> AttemptId:
-    """The id of the `number`th attempt of an edit in a run: asked again, it is the same."""
-    return AttemptId(uuid5(_NAMESPACE, f"{run}/{key.hex()}/{number}"))
+def attempt_id(run: str, key: EditKey, *, life: int, number: int) -> AttemptId:
+    """The id of the `number`th attempt in one life of an edit: asked again, it is the same.
+
+    An edit may live twice in a run, where a changed source turns out to be that of another row:
+    the lives' attempts are not each other's, or one permit would allow two POSTs.
+    """
+    return AttemptId(uuid5(_NAMESPACE, f"{run}/{key.hex()}/{life}/{number}"))
 
 
 class PermitRequest(msgspec.Struct, frozen=True, kw_only=True):

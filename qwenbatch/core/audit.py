@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from qwenbatch.core.summary import SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import date
 
 MOST_LISTED = 1000
 """So many findings of one kind, and foreign files, are listed one by one; all are counted."""

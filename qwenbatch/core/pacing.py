@@ -12,14 +12,20 @@ from dataclasses import dataclass
 LEAST_RATE = 0.05
 """Starts a second below which no throttle pushes the rate."""
 
-CUT_WINDOW = 0.5
+CUT_WINDOW = 0.3
 """Seconds after a cut in which further throttles are the same news."""
 
 RAISE_WINDOW = 1.0
 """Seconds without a throttle after which the rate may rise."""
 
-CUT, RISE, NEAR_RISE = 0.6, 1.15, 1.02
-"""Factors of a cut, of a rise far from the last rate that was throttled, and near it."""
+CUT, MILD_CUT = 0.55, 0.95
+"""Factors of a cut: of a rate that was never borne, and of one that was borne for a while."""
+
+STEADY = 5
+"""Acceptances since the last throttle that show that the rate was borne."""
+
+RISE, NEAR_RISE = 1.25, 1.02
+"""Factors of a rise: far from the last rate that was throttled, and near it."""
 
 NEAR = 0.9
 """The share of the last throttled rate from which rises are careful."""
@@ -63,8 +69,8 @@ class Pace:
         self._throttled_rate = float("inf") if learned is None else learned / NEAR
         self._gate = now
         self._cut_at = float("-inf")
+        self._borne = 0
         self._window_start = now
-        self._accepted = 0
         self._bound = False
 
     @property
@@ -93,7 +99,7 @@ class Pace:
 
     def accepted(self, now: float) -> None:
         """The gateway took a request: whatever came of it, it was no throttle."""
-        self._accepted += 1
+        self._borne += 1
         if now - self._window_start < RAISE_WINDOW:
             return
         if self._bound and self.rate < self.most:
@@ -108,12 +114,13 @@ class Pace:
         if now - self._cut_at >= CUT_WINDOW:
             self._cut_at = now
             self._throttled_rate = self.rate
-            self._spacing.rate = max(min(LEAST_RATE, self.most), self.rate * CUT)
+            factor = MILD_CUT if self._borne >= STEADY else CUT
+            self._spacing.rate = max(min(LEAST_RATE, self.most), self.rate * factor)
+        self._borne = 0
         self._open_window(now)
 
     def _open_window(self, now: float) -> None:
         self._window_start = now
-        self._accepted = 0
         self._bound = False
 
 

@@ -77,13 +77,16 @@ class Conductor:
         self._clock = clock
         self._jitter = jitter
         self._report = report
+        self._lives = count(1)
 
     async def conduct(self, edit: Edit) -> Conducted:
         """Send an edit until it is edited, refused, uncertain, or this run leaves it."""
         tally = Tally()
+        life = next(self._lives)
         for number in count(1):
             news = self._governor.news()
-            end = await self._attempt(edit, attempt_id(self._run, edit.key, number), tally)
+            attempt = attempt_id(self._run, edit.key, life=life, number=number)
+            end = await self._attempt(edit, attempt, tally)
             if isinstance(end, Conducted):
                 return end
             if isinstance(end, CapRefusal):

@@ -53,6 +53,7 @@ class Governor:
         self.pace = pace
         self.stopped_by: StopReason | None = None
         self._concurrency = concurrency
+        self._most_waiting = 2 * concurrency
         self._clock = clock
         self._report = report
         self._deadline = deadline
@@ -101,7 +102,12 @@ class Governor:
                     self.stop(StopReason.BREAKER, _BREAKER_WORDS)
                 elif (late := self._late(wait)) is not None:
                     self.stop(late, "what is sent now could not land in time")
-                elif not self._has_room():
+                elif self._given_up > self._most_waiting:
+                    self.stop(
+                        StopReason.UNFETCHED,
+                        f"{self._given_up} paid results cannot be fetched",
+                    )
+                elif self._placing + self._given_up > self._most_waiting:
                     await self._changed.wait()
                 elif not self._room(self._flying + self._placing + 1):
                     self.stop(StopReason.DISK, "there is no room for the results to come")
@@ -208,12 +214,6 @@ class Governor:
         """A paid result could not be had in this run."""
         self._given_up += 1
         self.freed()
-
-    def _has_room(self) -> bool:
-        most = 2 * self._concurrency
-        if self._given_up > most:
-            self.stop(StopReason.UNFETCHED, f"{self._given_up} paid results cannot be fetched")
-        return self._placing + self._given_up <= most
 
     # ------------------------------------------------------------------ stopping
 

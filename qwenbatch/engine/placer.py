@@ -115,9 +115,15 @@ class Placer:
                 if staged is not None:
                     done = await self._put(job, placement, staged)
                     if done and copy is placement and placement.replaced:
-                        await self._shelf.forget(placement.replaced)
+                        await self._forget(job, placement)
                     return done
         return await self._fetch(job, placement)
+
+    async def _forget(self, job: _Job, placement: Placement) -> None:
+        """Remove the file in `replaced/` of a result that left it, unless it is wanted there."""
+        now = await self._book.paid_edit(job.edit.key)
+        if all(one.file != placement.file for one in (*now.saved, *now.waiting)):
+            await self._shelf.forget(placement.file)
 
     # ------------------------------------------------------------------ from where it was put
 

@@ -31,15 +31,36 @@ _PLACEMENT = (
     " FROM placements p JOIN edits e ON e.id = p.edit WHERE p.state = 'saved'"
 )
 
-_RECOUNTED = """
-    SELECT 'run' AS scope, run AS id, {sums} FROM attempts GROUP BY run
-    UNION ALL
-    SELECT 'day', sent_at / 86400000, {sums} FROM attempts GROUP BY sent_at / 86400000
-""".format(
-    sums="sum(price * (state = 'reserved')), sum(price * (state = 'paid')),"
-    " sum(price * (state = 'uncertain')), count(*), sum(state = 'paid')",
-)
-_KEPT = "SELECT scope, id, reserved, paid, uncertain, attempts, bought FROM spending"
+_WRONG_SPENDING = """
+    WITH counted AS (
+        SELECT run, sent_at / 86400000 AS day, price * (state = 'reserved') AS reserved,
+               price * (state = 'paid') AS paid, price * (state = 'uncertain') AS uncertain,
+               state = 'paid' AS bought
+        FROM attempts
+    ), again AS (
+        SELECT 'run' AS scope, run AS id, sum(reserved) AS reserved, sum(paid) AS paid,
+               sum(uncertain) AS uncertain, count(*) AS attempts, sum(bought) AS bought
+        FROM counted GROUP BY run
+        UNION ALL
+        SELECT 'day', day, sum(reserved), sum(paid), sum(uncertain), count(*), sum(bought)
+        FROM counted GROUP BY day
+    ), kept AS (
+        SELECT scope, id, reserved, paid, uncertain, attempts, bought FROM spending
+        WHERE reserved OR paid OR uncertain OR attempts OR bought
+    )
+    SELECT scope, id FROM (SELECT * FROM again EXCEPT SELECT * FROM kept)
+    UNION
+    SELECT scope, id FROM (SELECT * FROM kept EXCEPT SELECT * FROM again)
+    ORDER BY 1, 2
+"""
+_WRONG_TALLY = """
+    WITH again AS (SELECT state, ifnull(kind, '') AS kind, count(*) FROM edits GROUP BY 1, 2),
+         kept AS (SELECT state, kind, edits FROM tally WHERE edits)
+    SELECT state, kind FROM (SELECT * FROM again EXCEPT SELECT * FROM kept)
+    UNION
+    SELECT state, kind FROM (SELECT * FROM kept EXCEPT SELECT * FROM again)
+    ORDER BY 1, 2
+"""
 
 
 def damages(db: apsw.Connection) -> Iterator[Finding]:
@@ -54,27 +75,13 @@ def damages(db: apsw.Connection) -> Iterator[Finding]:
 
 def miscounts(db: apsw.Connection) -> Iterator[Finding]:
     """Running totals that are not the sums of their rows; a total of nothing need not be there."""
-    sums = "reserved OR paid OR uncertain OR attempts OR bought"
-    for scope, number in db.execute(
-        f"WITH again (scope, id, reserved, paid, uncertain, attempts, bought) AS ({_RECOUNTED})"  # noqa: S608 - our own text
-        f" SELECT DISTINCT scope, id FROM ("
-        f" SELECT * FROM (SELECT * FROM again EXCEPT {_KEPT})"
-        f" UNION ALL SELECT * FROM ({_KEPT} EXCEPT SELECT * FROM again) WHERE {sums})"
-        " ORDER BY scope, id",
-    ):
+    for scope, number in db.execute(_WRONG_SPENDING):
         where = f"run {number}" if scope == "run" else f"day {_day(number)}"
         yield Finding(
             kind=FindingKind.MISCOUNTED,
             detail=f"the money of {where} is not the sum of its attempts",
         )
-    for state, kind in db.execute(
-        "WITH again (state, kind, edits) AS"
-        " (SELECT state, ifnull(kind, ''), count(*) FROM edits GROUP BY 1, 2),"
-        " kept AS (SELECT state, kind, edits FROM tally)"
-        " SELECT DISTINCT state, kind FROM ("
-        " SELECT * FROM (SELECT * FROM again EXCEPT SELECT * FROM kept)"
-        " UNION ALL SELECT * FROM (SELECT * FROM kept EXCEPT SELECT * FROM again) WHERE edits)",
-    ):
+    for state, kind in db.execute(_WRONG_TALLY):
         of_kind = f" with the kind {kind}" if kind else ""
         yield Finding(
             kind=FindingKind.MISCOUNTED,
@@ -153,7 +160,7 @@ def paid_again(db: apsw.Connection) -> Iterator[Finding]:
     """Edits that were paid more than once; the amount is what all but the first cost."""
     for key, paid, amount, request_ids in db.execute(
         "SELECT e.key, count(*), sum(a.price) - min(a.price),"
-        " group_concat(a.request_id, char(10))"
+        " group_concat(a.request_id, char(10) ORDER BY a.sent_at)"
         " FROM attempts a JOIN edits e ON e.id = a.edit WHERE a.state = 'paid'"
         " GROUP BY a.edit HAVING count(*) > 1 ORDER BY a.edit",
     ):
@@ -170,7 +177,7 @@ def retried(db: apsw.Connection) -> Iterator[Finding]:
     """Edits sent again after a server error; the amount is what those errors cost if billed."""
     for key, errors, amount, request_ids in db.execute(
         "SELECT e.key, sum(a.kind = 'server_error'), sum(a.price * (a.kind = 'server_error')),"
-        " group_concat(a.request_id, char(10))"
+        " group_concat(a.request_id, char(10) ORDER BY a.sent_at)"
         " FROM attempts a JOIN edits e ON e.id = a.edit"
         " WHERE a.edit IN (SELECT f.edit FROM attempts f WHERE f.kind = 'server_error'"
         "                  AND f.state = 'unpaid' AND f.settled_at IS NULL)"

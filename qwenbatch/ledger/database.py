@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -33,6 +33,25 @@ _DISK_ERRORS = (
 )
 
 
+class _TidyReader(apsw.Connection):
+    """A reader of a ledger that was at rest: on closing, nothing is left beside it.
+
+    Whoever reads makes a -wal and a -shm; SQLite removes them only for one who could write, and
+    only if nobody else has the ledger open by then.
+    """
+
+    def close(self, force: bool = False) -> None:  # noqa: FBT001, FBT002 - apsw's own form
+        """Close, and let SQLite clear up."""
+        path = self.filename
+        super().close(force)
+        with suppress(apsw.Error):
+            sweeper = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE)
+            try:
+                sweeper.pragma("user_version")
+            finally:
+                sweeper.close()
+
+
 @contextmanager
 def translated(path: str) -> Iterator[None]:
     """SQLite's errors as ours, where they are the disk's or the file's doing."""
@@ -46,7 +65,8 @@ def translated(path: str) -> Iterator[None]:
     except (apsw.NotADBError, apsw.CorruptError) as error:
         raise LedgerError(
             f"{path} is damaged or no ledger at all: {error}",
-            "nothing was changed; restore it from a backup",
+            "nothing was changed; restore it from a backup, or save what can be read with"
+            " `qwenbatch doctor --repair OUT`",
         ) from error
     except apsw.BusyError as error:
         raise LedgerError(
@@ -110,10 +130,13 @@ def open_reader(path: Path) -> apsw.Connection:
             f"there is no ledger at {path}",
             "name the folder that was given to run with -o",
         )
+    at_rest = not path.with_name(f"{path.name}-wal").exists()
     with translated(str(path)):
-        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        kind = _TidyReader if at_rest else apsw.Connection
+        connection = kind(str(path), flags=apsw.SQLITE_OPEN_READONLY)
         connection.set_busy_timeout(BUSY_MILLISECONDS)
         _refuse_strangers(connection, path)
+        meta(connection, "id")  # a damaged schema is found out here, not amid a command
     return connection
 
 

@@ -33,6 +33,11 @@ class Location:
         """The spool lies beside the ledger too."""
         return self.file.with_name(self.file.name + ".spool")
 
+    @property
+    def rebuilt(self) -> Path:
+        """Where a repair puts the new ledger until the damaged one is out of the way."""
+        return self.file.with_name(self.file.name + ".rebuilt")
+
     def make_folder(self) -> None:
         """Make the ledger's folder, for us alone to read; OSError if that cannot be done."""
         self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -65,8 +70,27 @@ class Location:
 def locate(own: Path, asked: Path | None) -> Location:
     """The ledger of an OUT whose own folder is `own`; `asked` is what `--ledger` says.
 
-    Raises LedgerError where OUT remembers another ledger, or its ledger is missing.
+    Raises LedgerError where OUT remembers another ledger, its ledger is missing, or a repair of
+    it was cut short.
     """
+    location = locate_damaged(own, asked)
+    if location.file.exists():
+        return location
+    if location.rebuilt.exists():
+        raise LedgerError(
+            f"a repair of the ledger {location.file} was cut short",
+            f"end it: qwenbatch doctor --repair {own.parent}",
+        )
+    if location.note is not None and location.note.exists():
+        raise LedgerError(
+            f"this folder's ledger {location.file} is missing",
+            "bring it back: without it nobody knows what is paid",
+        )
+    return location
+
+
+def locate_damaged(own: Path, asked: Path | None) -> Location:
+    """As `locate`, for a repair: the ledger may be missing."""
     inside, note = own / "ledger.db", own / "ledger.json"
     if note.exists():
         remembered = own / _read(note)["path"]
@@ -74,11 +98,6 @@ def locate(own: Path, asked: Path | None) -> Location:
             raise LedgerError(
                 f"this folder's ledger is {remembered}, not {asked}",
                 "leave --ledger out, or choose another folder with -o",
-            )
-        if not remembered.exists():
-            raise LedgerError(
-                f"this folder's ledger {remembered} is missing",
-                "bring it back: without it nobody knows what is paid",
             )
         return Location(remembered, note)
     if asked is None or _same(asked, inside):

@@ -91,8 +91,8 @@ def _choose(db: apsw.Connection, chosen: Chosen) -> tuple[int, int]:
     db.execute(
         "CREATE TEMP TABLE settled AS SELECT a.edit, a.id, a.price FROM main.attempts a"
         " JOIN main.edits e ON e.id = a.edit WHERE a.state = 'uncertain'"
-        f" AND e.key BETWEEN x'{low.hex()}' AND x'{high.hex()}'"
-        f" AND a.sent_at >= {begin:d} AND a.sent_at < {end:d}",
+        " AND e.key BETWEEN ? AND ? AND a.sent_at >= ? AND a.sent_at < ?",
+        (low, high, begin, end),
     )
     attempts, amount = db.execute(
         "SELECT count(*), ifnull(sum(price), 0) FROM temp.settled",

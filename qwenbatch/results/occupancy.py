@@ -84,11 +84,14 @@ class Occupancy:
         absolute: Path,
         status: os.stat_result,
     ) -> tuple[Occupant, FileStamp | None]:
-        known = {file.digest: file.key for file in self._records.known_files(holding.path)}
+        known = self._records.known_files(holding.path)
         if not known:
             return Occupant.FOREIGN, None
-        key = known.get(digest_of(absolute))
-        if key is not None:
+        digest = digest_of(absolute)
+        keys = {file.key for file in known if file.digest == digest}
+        if keys:
+            # Two edits may have made the very same picture: then it is this one's.
+            key = holding.key if holding.key in keys else keys.pop()
             return _ours(key, holding.key), stamp_of(status)
         return (Occupant.ALTERED if holding.owner else Occupant.FOREIGN), None
 

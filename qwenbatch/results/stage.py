@@ -46,7 +46,10 @@ class Stage:
     async def write(self, chunk: bytes) -> None:
         """Take the next bytes; DiskError if the disk does not."""
         with translated(self.path):
-            await self._file.write(chunk)
+            rest = memoryview(chunk)
+            while rest:
+                # A disk that is nearly full takes a part, and refuses only the next.
+                rest = rest[await self._file.write(rest) :]
         self._digest.update(chunk)
         self._verifier.feed(chunk)
         self._size += len(chunk)

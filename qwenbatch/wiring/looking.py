@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shlex
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 from qwenbatch.errors import DiskError, LedgerError
 from qwenbatch.ledger.database import translated
 from qwenbatch.ledger.location import locate
+from qwenbatch.ledger.lock import is_held
 from qwenbatch.ledger.standing import last_instruction, read_standing
 from qwenbatch.observe.standing import Remedies, tell_standing
 from qwenbatch.observe.terminal import Terminal
@@ -36,7 +36,7 @@ def looked_at(out: Path, ledger: Path | None) -> Iterator[apsw.Connection]:
 
     Raises LedgerError if there is none, or it may not be read.
     """
-    with _permitted(out):
+    with permitted(out):
         connection = ledger_to_read(out, ledger)
     with closing(connection), translated(connection.filename):
         connection.execute("BEGIN")
@@ -45,7 +45,7 @@ def looked_at(out: Path, ledger: Path | None) -> Iterator[apsw.Connection]:
 
 def located(out: Path, ledger: Path | None) -> Location:
     """Where the ledger of an OUT lies; LedgerError if that may not be read."""
-    with _permitted(out):
+    with permitted(out):
         return locate(OutFolders(out).own, ledger)
 
 
@@ -69,7 +69,8 @@ def printed(to: TextIO) -> Iterator[None]:
 
 
 @contextmanager
-def _permitted(out: Path) -> Iterator[None]:
+def permitted(out: Path) -> Iterator[None]:
+    """LedgerError where something of an OUT may not be read."""
     try:
         yield
     except PermissionError as error:
@@ -87,7 +88,7 @@ def tell_status(out: Path, *, ledger: Path | None, to: TextIO, as_json: bool) ->
     folder = Path(os.path.abspath(out))  # noqa: PTH100 - resolve would follow links
     with looked_at(folder, ledger) as db:
         standing = read_standing(db)
-    running = standing.has_open_run and _is_held(located(folder, ledger).lock)
+    running = standing.has_open_run and is_held(located(folder, ledger).lock)
     with looked_at(folder, ledger) as db:
         if standing.has_open_run and not running:
             standing = read_standing(db)  # for it may have ended before the lock was looked at
@@ -101,23 +102,6 @@ def tell_status(out: Path, *, ledger: Path | None, to: TextIO, as_json: bool) ->
                 standing, out=str(folder), running=running, remedies=remedies, console=console
             )
         to.flush()
-
-
-def _is_held(lock: Path) -> bool:
-    """Whether a run holds the lock at this moment; asked by sharing it, and let go at once."""
-    try:
-        descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    except OSError as error:
-        raise DiskError(f"the lock file {lock} cannot be read: {error.strerror}") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def _remedies(db: apsw.Connection, standing: LedgerStanding, out: Path) -> Remedies:

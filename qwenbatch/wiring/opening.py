@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from qwenbatch.wiring.settings import RunSettings
 
 
+MOUNTS = Path("/proc/self/mountinfo")
+"""Where Linux tells what is mounted."""
+
+
 @dataclass(frozen=True, slots=True)
 class OpenLedger:
     """A ledger's one writer, and where its spool lies."""
@@ -78,7 +82,8 @@ class Amendable:
 def ledger_to_amend(out: Path, ledger: Path | None = None) -> Iterator[Amendable]:
     """The ledger of an OUT, inside one transaction and under the lock, whatever its service.
 
-    The transaction is committed at the end unless it was rolled back, as an exception does. Raises LedgerError if
+    The transaction is committed at the end; an exception, or whoever asks for it, rolls it back.
+    Raises LedgerError if
     there is no ledger, LedgerBusyError if a run holds it, DiskError if it cannot be written.
     """
     location = locate(OutFolders(out).own, ledger)
@@ -105,7 +110,7 @@ def network_file_system(path: Path) -> str | None:
     Machines that do not tell their mounts as Linux does are taken at their word.
     """
     try:
-        mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape")
+        mounts = MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:
         return None
     kind = file_system(mounts, os.path.realpath(path))
@@ -116,9 +121,11 @@ def refuse_network(file: Path) -> None:
     """LedgerError if a ledger would be written on a network file system."""
     kind = network_file_system(file)
     if kind is not None:
+        move = "move it, while no run is going on, to a local disk, and"
         raise LedgerError(
-            f"the ledger {file} would lie on a network file system ({kind}), where it is not safe",
-            "name a file on a local disk with --ledger; results stay where they are",
+            f"the ledger {file} lies on a network file system ({kind}), where none is safe",
+            f"{move if file.exists() else 'to go on,'} name a file on a local disk with --ledger;"
+            " results stay where they are",
         )
 
 

@@ -11,7 +11,6 @@ import anyio.to_thread
 from qwenbatch.core.budget import money_left
 from qwenbatch.core.items import RowDefaults
 from qwenbatch.core.money import MicroUSD
-from qwenbatch.core.paths import parse_template
 from qwenbatch.core.summary import Estimate
 from qwenbatch.engine.planner import Planner
 from qwenbatch.imaging.reader import Reader
@@ -59,7 +58,6 @@ async def make_plan(
     cancelled: Callable[[], bool],
 ) -> tuple[Occupancy, int]:
     """Plan in a thread: what looks at the items' paths, and how many rows were refused."""
-    template = None if settings.name is None else parse_template(settings.name)
     book = await anyio.to_thread.run_sync(PlanStore, writer)
     occupancy = Occupancy(folders, book)
     reader = Reader(
@@ -72,7 +70,7 @@ async def make_plan(
         sources=reader,
         out=occupancy,
         out_path=str(folders.out),
-        template=template,
+        template=settings.name,
         asked=settings.asked,
         overwrite=settings.overwrite,
         manifest=str(settings.source),

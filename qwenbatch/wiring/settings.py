@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from qwenbatch.core.budget import Caps
 from qwenbatch.core.money import DEFAULT_PRICE, MicroUSD
 from qwenbatch.core.plan import Asked
 from qwenbatch.errors import UsageError
+
+if TYPE_CHECKING:
+    from qwenbatch.core.paths import Template
 
 GATEWAY = "https://gateway.pixazo.ai/qwen-image/v1/generateMultimodeTextToImageEditRequest"
 """The documented endpoint."""
@@ -32,7 +36,7 @@ class RunSettings:
     instruction: str | None = None
     negative_prompt: str = ""
     watermark: bool = False
-    name: str | None = None
+    name: Template | None = None
     gateway: str = GATEWAY
     sandbox: bool = False
     ledger: Path | None = None

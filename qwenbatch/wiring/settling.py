@@ -12,7 +12,7 @@ from qwenbatch.ledger.settling import settle
 from qwenbatch.observe.settlement import tell_settlement
 from qwenbatch.observe.terminal import Terminal
 from qwenbatch.wiring.clock import SystemClock
-from qwenbatch.wiring.looking import printed
+from qwenbatch.wiring.looking import located, printed
 from qwenbatch.wiring.opening import ledger_to_amend
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def settle_ledger(
     """
     folder = Path(os.path.abspath(out))  # noqa: PTH100 - resolve would follow links
     now = int(SystemClock().wall() * 1000)
+    located(folder, ledger)
     with ledger_to_amend(folder, ledger) as amendable:
         done = settle(
             amendable.db,

@@ -8,12 +8,14 @@ from qwenbatch.core.pacing import (
     CUT,
     CUT_WINDOW,
     LEAST_RATE,
+    MILD_CUT,
     NEAR_RISE,
     RAISE_WINDOW,
     RAMP_SECONDS,
     RAMP_START,
     RISE,
     SLACK,
+    STEADY,
     Pace,
     Ramp,
 )
@@ -67,7 +69,7 @@ def test_pace_is_cut_once_a_window_however_many_answers_say_so() -> None:
     for step in range(8):
         driver.pace.throttled(driver.now + step * CUT_WINDOW / 10, None)
     assert driver.pace.rate == pytest.approx(2.0 * CUT)
-    driver.pace.throttled(driver.now + CUT_WINDOW, None)
+    driver.pace.throttled(driver.now + CUT_WINDOW * 1.01, None)
     assert driver.pace.rate == pytest.approx(2.0 * CUT * CUT)
 
 
@@ -138,7 +140,7 @@ def test_pace_learns_only_what_is_below_the_rate_that_was_told() -> None:
     driver = Driver(most=2.0)
     assert driver.pace.learned is None
     driver.pace.throttled(driver.now, None)
-    assert driver.pace.learned == driver.pace.rate == pytest.approx(1.2)
+    assert driver.pace.learned == driver.pace.rate == pytest.approx(2.0 * CUT)
 
 
 def test_pace_retry_after_closes_the_gate_for_all() -> None:
@@ -220,3 +222,13 @@ def test_ramp_a_throttle_on_the_way_holds_it_and_acceptances_go_on() -> None:
         assert ramp.slots(63.01) == held + more
     ramp.throttled(64.0)
     assert ramp.slots(64.0) == 12, "a ramp that is up stays up: the rate does the rest"
+
+
+def test_pace_that_was_borne_is_cut_mildly() -> None:
+    driver = Driver(most=20.0)
+    for _ in range(STEADY):
+        driver.pace.accepted(driver.now)
+    driver.pace.throttled(driver.now, None)
+    assert driver.pace.rate == pytest.approx(20.0 * MILD_CUT)
+    driver.pace.throttled(driver.now + CUT_WINDOW * 1.01, None)
+    assert driver.pace.rate == pytest.approx(20.0 * MILD_CUT * CUT)

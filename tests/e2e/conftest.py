@@ -8,11 +8,10 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from io import BytesIO
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -24,6 +23,7 @@ from qwenbatch.sandbox import Fault, FaultKind, Sandbox, SandboxSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 KEY = "sandbox"
 SECONDS = 20.0
@@ -345,7 +345,11 @@ def open_house(**settings: Any) -> Iterator[House]:
 @contextmanager
 def open_desk(folder: Path, house: House) -> Iterator[Desk]:
     """A folder to work from."""
-    environment = {"PATH": os.environ.get("PATH", ""), "HOME": str(folder), "QWENBATCH_API_KEY": KEY}
+    environment = {
+        "PATH": os.environ.get("PATH", ""),
+        "HOME": str(folder),
+        "QWENBATCH_API_KEY": KEY,
+    }
     if "PYTHONPATH" in os.environ:
         environment["PYTHONPATH"] = os.environ["PYTHONPATH"]
     desk = Desk(folder, house, environment)
@@ -383,8 +387,6 @@ def slow_desk(slow_house: House, tmp_path: Path) -> Iterator[Desk]:
 @pytest.fixture
 def desk_with(tmp_path: Path) -> Iterator[Callable[..., Desk]]:
     """Opens a desk at a sandbox with these settings."""
-    from contextlib import ExitStack
-
     with ExitStack() as stack:
 
         def build(**settings: Any) -> Desk:

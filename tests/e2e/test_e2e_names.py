@@ -102,7 +102,9 @@ def test_outputs_that_leave_out_are_invalid_and_the_others_go_on(desk: Desk) -> 
         "con.png",
     )
     rows = desk.items(len(outputs) + 1)
-    desk.rows(*({**row, "output": name} for row, name in zip(rows[1:], outputs, strict=True)), rows[0])
+    desk.rows(
+        *({**row, "output": name} for row, name in zip(rows[1:], outputs, strict=True)), rows[0]
+    )
 
     ended = desk.run()
 

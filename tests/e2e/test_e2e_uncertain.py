@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Desk
@@ -113,13 +115,16 @@ def test_no_answer_in_time_is_uncertain(slow_desk: Desk) -> None:
 
 
 def test_what_broke_off_before_its_last_chunk_is_sent_again(desk: Desk) -> None:
-    desk.rows(*desk.items(2))
+    # Larger than what the system takes before the other side reads.
+    noise = Random(7).randbytes(1600 * 1500 * 3)  # noqa: S311 - repeatable, not secret
+    Image.frombytes("RGB", (1600, 1500), noise).save(desk.folder / "large.png", compress_level=0)
+    desk.rows({"image": "large.png", "instruction": "mirror"})
     desk.house.fail("unreachable", variant="reset_before_body")
     desk.house.fail("unreachable", variant="reset_in_body")
 
     ended = desk.run()
 
-    assert (ended.status, ended.items) == (0, {"total": 2, "saved": 2})
-    assert ended.edits[1] == 2
-    assert ended.cost["exposure"] == 0
-    assert set(desk.house.billed().values()) == {1}
+    assert (ended.status, ended.items) == (0, {"total": 1, "saved": 1})
+    assert ended.edits == (3, 1)
+    assert (ended.cost["spent"], ended.cost["exposure"]) == (desk.prices(1), 0)
+    assert (desk.house.posts(), desk.house.billed()) == (3, {"mirror": 1})

@@ -13,6 +13,7 @@ from qwenbatch.core.states import EditEvent, EditState, IllegalMoveError
 from qwenbatch.core.verdicts import Kind
 from qwenbatch.ledger import database, edits, runs
 from qwenbatch.ledger.ledger import Ledger
+from qwenbatch.ledger.spool import Spool
 from qwenbatch.ledger.writer import Writer
 from tests.ledger.conftest import DAY, NOW, PRICE, attempt_of, key_of
 
@@ -293,7 +294,7 @@ def test_recover_makes_uncertain_what_a_death_left_in_flight(book: Book) -> None
 def test_recover_is_a_runs_first_step(book: Book) -> None:
     book.permit(1, 1)
     with book.db:
-        number = runs.begin(book.db, name="r2", manifest="/m.csv", now=NOW)
+        number = runs.begin(book.db, name="r2", manifest="/m.csv", spooled=(), now=NOW)
     assert number >= 1
     assert book.state(1) is U
 
@@ -386,7 +387,8 @@ def test_money_of_a_day_is_that_of_sending(book: Book) -> None:
 
 async def _fifty(path: Path, caps: Caps) -> tuple[int, int]:
     writer = Writer(database.create_or_open(path, service="sandbox"))
-    ledger = Ledger(writer, run=1, caps=caps, wall=lambda: NOW / 1000)
+    spool = Spool(path.with_name("spool"), records=1)
+    ledger = Ledger(writer, run=1, caps=caps, spool=spool, wall=lambda: NOW / 1000)
     answers = []
 
     async def ask(number: int) -> None:
@@ -404,6 +406,7 @@ async def _fifty(path: Path, caps: Caps) -> tuple[int, int]:
             group.start_soon(ask, number)
     reserved = writer.now(lambda db: edits.run_spending(db, 1).reserved)
     writer.close()
+    spool.close()
     return sum(isinstance(answer, Permit) for answer in answers), reserved
 
 

@@ -1,0 +1,322 @@
+"""Random interleavings of all that can happen to edits, against a model in plain Python."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from qwenbatch.core.attempts import CapRefusal, Permit, StateRefusal
+from qwenbatch.core.budget import Budget, Cap, Caps, Period
+from qwenbatch.core.money import MicroUSD
+from qwenbatch.core.states import EditEvent, EditState
+from qwenbatch.ledger import census, database, placements, runs
+from tests.ledger.conftest import DAY, Book, key_of
+
+if TYPE_CHECKING:
+    import apsw
+
+P, S, E, U, F = EditState
+EDITS = range(3)
+PATHS = ("a.png", "b.png")
+ENDS = st.sampled_from(
+    [EditEvent.ANSWERED, EditEvent.RETRIABLE, EditEvent.REFUSED, EditEvent.DOUBTED],
+)
+MONEY = {
+    EditEvent.ANSWERED: "paid",
+    EditEvent.RETRIABLE: "unpaid",
+    EditEvent.REFUSED: "unpaid",
+    EditEvent.DOUBTED: "uncertain",
+}
+
+
+@dataclass
+class Try:
+    """An attempt, as the model has it."""
+
+    run: int
+    day: int
+    price: int
+    state: str = "reserved"
+
+
+@dataclass
+class Model:
+    """An edit, as the money rules tell it."""
+
+    state: EditState = P
+    origin: EditState = P
+    flying: int | None = None
+    tries: dict[int, Try] = field(default_factory=dict)
+    placements: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def open(self) -> list[Try]:
+        return [one for one in self.tries.values() if one.state != "unpaid"]
+
+    def land(self, event: EditEvent) -> None:
+        """The money rules, once more, in other words than the table's."""
+        resend = self.origin in {U, E}
+        self.flying = None
+        if event is EditEvent.ANSWERED:
+            self.state = E
+            self.find_again()
+        elif event is EditEvent.DOUBTED:
+            self.state = U
+        elif resend:
+            self.state = self.origin
+        else:
+            self.state = F if event is EditEvent.REFUSED else P
+
+    def find_again(self) -> None:
+        for path, state in self.placements.items():
+            if state == "lost":
+                self.placements[path] = "waiting"
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """Edits, runs and days that come as they may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.db: apsw.Connection = database.blank()
+        self.book = Book(self.db)
+        self.book.run = self.begin()
+        self.models = {number: Model() for number in EDITS}
+        self.known: set[int] = set()
+        self.next_attempt = 1
+        self.last: tuple[int, int] | None = None
+
+    def teardown(self) -> None:
+        self.db.close()
+
+    def begin(self) -> int:
+        count = self.db.execute("SELECT count(*) FROM runs").get
+        with self.db:
+            number = runs.begin(
+                self.db,
+                name=f"run {count}",
+                manifest="/m.csv",
+                spooled=(),
+                now=self.book.now,
+            )
+        return number  # noqa: RET504 - after the transaction, which mypy thinks may swallow
+
+    # ------------------------------------------------------------------ what happens
+
+    @rule(
+        number=st.sampled_from(EDITS),
+        price=st.integers(0, 5),
+        expected=st.sampled_from(EditState),
+        paths=st.sets(st.sampled_from(PATHS), min_size=1),
+        cap=st.none() | st.integers(0, 20),
+        weekly=st.booleans(),
+    )
+    def permit(
+        self,
+        number: int,
+        price: int,
+        expected: EditState,
+        paths: set[str],
+        cap: int | None,
+        *,
+        weekly: bool,
+    ) -> None:
+        attempt, self.next_attempt = self.next_attempt, self.next_attempt + 1
+        model = self.models[number]
+        budget = Budget(MicroUSD(cap or 0), Period.WEEK)
+        self.book.caps = Caps() if cap is None else Caps(max_cost=MicroUSD(cap))
+        if weekly and cap is not None:
+            self.book.caps = Caps(budget=budget)
+        answer = self.book.permit(
+            number,
+            attempt,
+            expected=expected,
+            price=price,
+            paths=tuple(sorted(paths)),
+        )
+        self.known.add(number)
+        lost = bool(model.placements) and set(model.placements.values()) == {"lost"}
+        may = model.state is P or (model.state is expected and model.state is not S)
+        if not may or (model.state is E and not lost):
+            assert answer == StateRefusal(model.state)
+            return
+        if cap is not None and self.counted(weekly=weekly) + price > cap:
+            assert isinstance(answer, CapRefusal)
+            assert answer.cap is (Cap.BUDGET if weekly else Cap.MAX_COST)
+            assert answer.reserved == self.sum("reserved", run=self.book.run)
+            return
+        assert isinstance(answer, Permit)
+        model.origin, model.state, model.flying = model.state, S, attempt
+        model.tries[attempt] = Try(self.book.run, self.book.now // DAY, price)
+        for path in paths:
+            model.placements.setdefault(path, "waiting")
+        self.last = number, attempt
+
+    @precondition(lambda self: self.last is not None)
+    @rule()
+    def ask_again(self) -> None:
+        assert self.last is not None
+        number, attempt = self.last
+        if self.models[number].flying == attempt:
+            self.book.caps = Caps(max_cost=MicroUSD(0))
+            assert isinstance(self.book.permit(number, attempt), Permit)
+
+    @rule(number=st.sampled_from(EDITS), event=ENDS)
+    def end(self, number: int, event: EditEvent) -> None:
+        model = self.models[number]
+        if model.flying is None:
+            return
+        attempt = model.flying
+        self.book.end(number, attempt, event)
+        model.tries[attempt].state = MONEY[event]
+        model.land(event)
+
+    @rule(number=st.sampled_from(EDITS))
+    def release(self, number: int) -> None:
+        model = self.models[number]
+        if model.flying is None:
+            return
+        self.book.release(number, model.flying)
+        del model.tries[model.flying]
+        model.flying, model.state = None, model.origin
+
+    @rule(number=st.sampled_from(EDITS), which=st.integers(0, 5), event=ENDS)
+    def hear_late(self, number: int, which: int, event: EditEvent) -> None:
+        model = self.models[number]
+        landed = [attempt for attempt in model.tries if attempt != model.flying]
+        if not landed:
+            return
+        attempt = landed[which % len(landed)]
+        self.book.end(number, attempt, event)
+        if event is not EditEvent.ANSWERED:
+            return
+        model.tries[attempt].state = "paid"
+        model.find_again()
+        if model.state is S:
+            model.origin = E
+        else:
+            model.state = E
+
+    @rule()
+    def die_and_begin_anew(self) -> None:
+        self.book.run = self.begin()
+        for model in self.models.values():
+            if model.flying is not None:
+                model.tries[model.flying].state = "uncertain"
+                model.land(EditEvent.DOUBTED)
+            if model.state in {P, F}:
+                model.placements = {
+                    path: state for path, state in model.placements.items() if state != "waiting"
+                }
+
+    @rule(days=st.integers(1, 9))
+    def sleep(self, days: int) -> None:
+        self.book.now += days * DAY
+
+    @rule(
+        number=st.sampled_from(EDITS),
+        path=st.sampled_from(PATHS),
+        what=st.sampled_from(["save", "lose", "want"]),
+    )
+    def place(self, number: int, path: str, what: str) -> None:
+        model = self.models[number]
+        state = model.placements.get(path)
+        if model.state is not E:
+            return
+        if what == "want":
+            with self.db:
+                placements.want_again(self.db, key_of(number), path)
+            model.placements[path] = "waiting"
+        elif state == "waiting" and what == "lose":
+            self.book.lose(number, path)
+            model.placements[path] = "lost"
+        elif state == "waiting" and what == "save":
+            self.book.prepare(number, path, digest=b"%032d" % number)
+            self.book.save(number, path)
+            for other in self.models.values():
+                # Whatever of ours was in place there is overwritten, and forgotten.
+                if other is not model and other.placements.get(path) == "saved":
+                    del other.placements[path]
+            model.placements[path] = "saved"
+
+    # ------------------------------------------------------------------ what always holds
+
+    def sum(self, state: str, *, run: int | None = None) -> int:
+        return sum(
+            one.price
+            for model in self.models.values()
+            for one in model.tries.values()
+            if one.state == state and run in {None, one.run}
+        )
+
+    def counted(self, *, weekly: bool) -> int:
+        """What counts against a cap: the run's attempts, or those sent since Monday."""
+        today = self.book.now // DAY
+        monday = today - (today + 3) % 7  # 1970-01-01 was a Thursday
+        return sum(
+            one.price
+            for model in self.models.values()
+            for one in model.open
+            if (monday <= one.day < monday + 7 if weekly else one.run == self.book.run)
+        )
+
+    @invariant()
+    def states_are_those_of_the_model(self) -> None:
+        for number, model in self.models.items():
+            if number not in self.known:
+                assert self.book.state(number) is None
+                continue
+            assert self.book.state(number) is model.state
+            assert (model.state is S) == (model.flying is not None)
+            assert self.book.attempts(number) == {
+                attempt: one.state for attempt, one in model.tries.items()
+            }
+            noted = dict(
+                self.db.execute(
+                    "SELECT p.path, p.state FROM placements p JOIN edits e ON e.id = p.edit"
+                    " WHERE e.key = ?",
+                    (key_of(number),),
+                ),
+            )
+            assert noted == model.placements
+
+    @invariant()
+    def money_adds_up(self) -> None:
+        self.book.check()
+        run = self.book.run
+        assert self.book.money() == tuple(
+            self.sum(state, run=run) for state in ("reserved", "paid", "uncertain")
+        )
+        assert census.ledger_total(self.db) == self.sum("paid")
+
+    @invariant()
+    def exposure_and_maybe_twice_are_as_defined(self) -> None:
+        with self.db:
+            self.db.execute("CREATE TEMP TABLE rows (key BLOB)")
+            self.db.executemany(
+                "INSERT INTO temp.rows VALUES (?)",
+                [(key_of(number),) for number in EDITS] * 2,
+            )
+            cost = census.count_cost(self.db, self.book.run)
+            self.db.execute("DROP TABLE temp.rows")
+        assert cost.spent == self.sum("paid", run=self.book.run)
+        assert cost.exposure == self.sum("uncertain") + self.sum("reserved")
+        assert cost.maybe_twice == sum(
+            sum(one.price for one in model.open) - min(one.price for one in model.open)
+            for model in self.models.values()
+            if model.open
+        )
+
+    @invariant()
+    def nothing_that_was_paid_is_called_unpaid(self) -> None:
+        for model in self.models.values():
+            if any(one.state == "paid" for one in model.tries.values()):
+                assert model.state in {E, U, S}
+
+
+TestLedgerMachine = LedgerMachine.TestCase
+TestLedgerMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
