@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from http.client import HTTPConnection
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -25,17 +26,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from qwenbatch.sandbox import Books
+
 KEY = "sandbox"
 SECONDS = 20.0
 """The longest that anything in here is waited for."""
 
 
 def until(holds: Callable[[], bool], what: str, *, seconds: float = SECONDS) -> None:
-    """Wait until something is so, looking every 5 ms; fails after `seconds`."""
+    """Wait until something is so, looking every 20 ms; fails after `seconds`."""
     last = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < last, f"waited {seconds:g} s in vain for: {what}"
-        time.sleep(0.005)
+        time.sleep(0.02)
 
 
 def png(shade: int, size: tuple[int, int] = (64, 48)) -> bytes:
@@ -149,19 +152,29 @@ class House:
 
     def wait_posts(self, count: int) -> None:
         """Wait until so many POSTs came."""
-        until(lambda: self.posts() >= count, f"{count} POSTs")
+        self._wait(lambda books: books.posts >= count)
 
     def wait_fetches(self, count: int) -> None:
         """Wait until so many results were asked for."""
-        until(lambda: self.fetches() >= count, f"{count} fetches")
+        self._wait(lambda books: sum(books.results_fetched.values()) >= count)
 
     def wait_in_flight(self, count: int) -> None:
-        """Wait until so many POSTs are in flight."""
-        until(lambda: self.books()["in_flight"] == count, f"{count} POSTs in flight")
+        """Wait until so many POSTs are in flight, their bodies read."""
+        self._wait(
+            lambda books: (
+                books.in_flight == count
+                and sum(edit.posts for edit in books.edits.values())
+                == books.posts - books.broken_off
+            ),
+        )
 
     def wait_billed(self, count: int) -> None:
         """Wait until so many edits are billed."""
-        until(lambda: self.books()["billed"] >= count, f"{count} edits billed")
+        self._wait(lambda books: books.billed >= count)
+
+    def _wait(self, holds: Callable[[Books], bool]) -> None:
+        """TimeoutError if it is in vain."""
+        self.portal.call(partial(self.sandbox.until, holds, seconds=SECONDS))
 
 
 @dataclass(slots=True)

@@ -12,21 +12,19 @@ if TYPE_CHECKING:
 
     from tests.e2e.conftest import Desk
 
-STATUSES = [
-    (signal.SIGINT, 130, "interrupted"),
-    (signal.SIGTERM, 143, "terminated"),
-    (signal.SIGHUP, 143, "terminated"),
-]
+INTERRUPTED = (signal.SIGINT, 130, "interrupted")
+TERMINATED = (signal.SIGTERM, 143, "terminated")
+HUNG_UP = (signal.SIGHUP, 143, "terminated")
 
 
-@pytest.mark.parametrize(("number", "status", "reason"), STATUSES)
+@pytest.mark.parametrize(("number", "status", "reason"), [INTERRUPTED, HUNG_UP])
 def test_the_first_signal_awaits_and_saves_what_is_in_flight(
     desk_with: Callable[..., Desk],
     number: int,
     status: int,
     reason: str,
 ) -> None:
-    desk = desk_with(latency=(1.0, 1.0))
+    desk = desk_with(latency=(0.6, 0.6))
     desk.rows(*desk.items(8))
     run = desk.start("--concurrency", 2)
     desk.house.wait_in_flight(2)
@@ -41,7 +39,7 @@ def test_the_first_signal_awaits_and_saves_what_is_in_flight(
     assert len(desk.results()) == desk.house.posts() == 2
 
 
-@pytest.mark.parametrize(("number", "status", "reason"), STATUSES[:2])
+@pytest.mark.parametrize(("number", "status", "reason"), [INTERRUPTED, TERMINATED])
 def test_the_second_signal_gives_up_what_is_in_flight_as_uncertain(
     slow_desk: Desk,
     number: int,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING
 
-import pytest
 from PIL import Image
 
 if TYPE_CHECKING:
@@ -72,23 +71,25 @@ def test_exposure_is_that_of_this_manifests_edits_alone(desk: Desk) -> None:
     assert other.cost["exposure"] == 0
 
 
-@pytest.mark.parametrize("kind", ["moderated", "denied", "server_error", "gave_up"])
-def test_a_resend_that_comes_to_nothing_leaves_the_edit_uncertain(desk: Desk, kind: str) -> None:
-    desk.rows(*desk.items(1))
-    desk.house.fail("gave_up")
+def test_resends_that_come_to_nothing_leave_their_edits_uncertain(desk: Desk) -> None:
+    kinds = ("moderated", "server_error", "gave_up")
+    desk.rows(*desk.items(len(kinds)))
+    desk.house.fail("gave_up", times=len(kinds))
     desk.run()
-    desk.house.fail(kind)
+    for number, kind in enumerate(kinds):
+        desk.house.fail(kind, match=f"p{number:02}")
 
     resent = desk.run("--resend-uncertain", "--attempts", 1)
+    desk.house.fail("denied", times=None)
+    denied = desk.run("--resend-uncertain", "--concurrency", 1)
     held = desk.run()
 
-    assert resent.items == held.items == {"total": 1, "uncertain": 1}
-    assert resent.status == (7 if kind == "denied" else 4)
-    assert held.edits == (0, 0)
-    doubtful = 2 if kind == "gave_up" else 1
-    assert held.cost["exposure"] == desk.prices(doubtful)
-    assert held.cost["maybe_twice"] == desk.prices(doubtful - 1)
-    assert desk.house.posts() == 2
+    assert resent.items == denied.items == held.items == {"total": 3, "uncertain": 3}
+    assert (resent.status, denied.status, held.status) == (4, 7, 4)
+    assert (resent.edits, denied.edits, held.edits) == ((3, 0), (1, 0), (0, 0))
+    assert held.cost["exposure"] == desk.prices(4)
+    assert held.cost["maybe_twice"] == desk.prices(1)
+    assert desk.house.posts() == 7
 
 
 def test_an_uncertain_edit_counts_against_the_budget_until_it_is_settled(desk: Desk) -> None:

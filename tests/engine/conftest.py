@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from qwenbatch.core.budget import Caps
+from qwenbatch.core.events import AttemptEnded
 from qwenbatch.core.items import Row, UrlSource
 from qwenbatch.core.money import MicroUSD
 from qwenbatch.core.pacing import Pace
@@ -164,6 +165,7 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.clock = HandClock()
         self.events: list[Event] = []
+        self.ended = anyio.Event()
         self.writer = Writer(database.create_or_open(folder / "ledger.db", service="sandbox"))
         self.spool = Spool(folder / "spool", records=2)
         self.run = self.begin("run")
@@ -174,6 +176,11 @@ class World:
             lambda db: runs.begin(db, name=name, manifest="/m.csv", spooled=(), now=now),
         )
         return self.run
+
+    def report(self, event: Event) -> None:
+        self.events.append(event)
+        if isinstance(event, AttemptEnded):
+            self.ended.set()
 
     def close(self) -> None:
         self.writer.close()
@@ -193,7 +200,7 @@ class World:
             deadline=deadline,
             room=room,
             clock=self.clock,
-            report=self.events.append,
+            report=self.report,
         )
 
     def ledger(self, caps: Caps | None = None) -> Ledger:
@@ -212,17 +219,18 @@ class World:
         *,
         caps: Caps | None = None,
         attempts: int = 4,
+        wait: float = 0.001,
     ) -> Conductor:
         return Conductor(
             run=f"run {self.run}",
             price=PRICE,
-            policy=RetryPolicy(attempts=attempts, wait_initial=0.001, wait_max=0.002),
+            policy=RetryPolicy(attempts=attempts, wait_initial=wait, wait_max=wait),
             ledger=self.ledger(caps),
             gateway=gateway,
             governor=governor or self.governor(),
             clock=self.clock,
             jitter=lambda: 0.5,
-            report=self.events.append,
+            report=self.report,
         )
 
     # ------------------------------------------------------------------ what the ledger has

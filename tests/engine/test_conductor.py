@@ -9,7 +9,7 @@ import pytest
 from qwenbatch.core.budget import Caps
 from qwenbatch.core.events import AttemptEnded, AttemptSent
 from qwenbatch.core.money import MicroUSD
-from qwenbatch.core.replies import Broken, Withheld
+from qwenbatch.core.replies import Answered, Broken, Withheld
 from qwenbatch.core.states import EditState
 from qwenbatch.core.stops import StopReason
 from qwenbatch.core.verdicts import Kind
@@ -20,6 +20,8 @@ from tests.engine.conftest import PRICE, FakeGateway, Hold, edit_of, edited, fai
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import apsw
 
     from qwenbatch.core.replies import Reply
     from tests.engine.conftest import World
@@ -198,8 +200,12 @@ async def test_conductor_an_answer_that_only_the_spool_takes_is_not_lost(
     world: World,
     tmp_path: Path,
 ) -> None:
-    gateway = FakeGateway([edited()], waits_at="answer")
+    reply = Answered(edited().answer, b"x" * 300_000)
+    gateway = FakeGateway([reply], waits_at="answer")
     conductor = world.conductor(gateway)
+
+    def fill(db: apsw.Connection) -> None:
+        db.execute(f"PRAGMA max_page_count = {db.pragma('page_count')}")
 
     async def fail() -> None:
         with pytest.raises(DiskError):
@@ -209,9 +215,9 @@ async def test_conductor_an_answer_that_only_the_spool_takes_is_not_lost(
         async with anyio.create_task_group() as group:
             group.start_soon(fail)
             await gateway.reached.wait()
-            world.writer.now(lambda db: db.execute("PRAGMA query_only = 1"))
+            world.writer.now(fill)
             gateway.go_on.set()
-    world.writer.now(lambda db: db.execute("PRAGMA query_only = 0"))
+    world.writer.now(lambda db: db.execute("PRAGMA max_page_count = 100000"))
     assert world.state(EDIT) == ("sending", None)
     for record in spool.read(tmp_path / "spool"):
         world.writer.now(partial(runs.take_in, record=record))
@@ -314,14 +320,13 @@ async def test_conductor_cancelled_while_an_answer_is_written_keeps_it(world: Wo
 async def test_conductor_cancelled_while_it_waits_to_retry_leaves_it_pending(
     world: World,
 ) -> None:
-    gateway, governor = FakeGateway([failed(503)]), world.governor()
-    conductor = world.conductor(gateway, governor)
-    conductor._policy = type(conductor._policy)(wait_initial=60.0)
+    gateway, governor = FakeGateway([failed(503)], waits_at="answer"), world.governor()
+    conductor = world.conductor(gateway, governor, wait=60.0)
     with anyio.fail_after(10):
         async with anyio.create_task_group() as group:
             group.start_soon(conductor.conduct, EDIT)
-            while not world.events or not isinstance(world.events[-1], AttemptEnded):
-                await anyio.sleep(0.001)
+            gateway.go_on.set()
+            await world.ended.wait()
             await anyio.wait_all_tasks_blocked()
             assert gateway.open_sources == 0, "waiting holds nothing"
             assert governor._slots.borrowed_tokens == 0
@@ -339,8 +344,8 @@ async def test_conductor_cancelled_while_a_cap_holds_it_leaves_it_pending(world:
             await gateway.reached.wait()
             async with anyio.create_task_group() as group:
                 group.start_soon(conductor.conduct, EDIT)
-                while world.state(EDIT) is None:
-                    await anyio.sleep(0.001)
+                await anyio.wait_all_tasks_blocked()
+                assert world.state(EDIT) == ("pending", None)
                 await anyio.wait_all_tasks_blocked()
                 group.cancel_scope.cancel()
             assert world.state(EDIT) == ("pending", None)

@@ -198,7 +198,7 @@ async def test_governor_stops_where_there_is_no_room_for_results(world: World) -
     assert await governor.turn()
     assert await governor.turn()
     assert not await governor.turn()
-    assert asked == [1, 2, 3]
+    assert sorted(set(asked)) == [1, 2, 3]
     assert governor.stopped_by is StopReason.DISK
 
 
