@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, assert_never
 
 import anyio
 import anyio.to_thread
+from msgspec.structs import replace
 
 from qwenbatch.core.events import FetchFailed, ResultLost, ResultSaved
 from qwenbatch.core.occupancy import REFUSALS, Claim, claim
@@ -23,6 +24,8 @@ from qwenbatch.core.retry import FETCH_WAITS
 from qwenbatch.engine.shield import unbroken
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from qwenbatch.core.holdings import Holding
     from qwenbatch.core.keys import EditKey
     from qwenbatch.core.placements import PaidEdit
@@ -107,23 +110,31 @@ class Placer:
             await self._book.save(Saved(key=key, path=placement.path, stamp=stamp))
             await self._tell_saved(job, placement.path)
             return True
-        for copy in (placement, *saved):
+        for copy in (*self._own_copies(key, placement), *saved):
             if copy.digest is None:
                 continue
             async with self._shelf.stage() as stage:
                 staged = await self._shelf.copy_into(stage, copy)
                 if staged is not None:
                     done = await self._put(job, placement, staged)
-                    if done and copy is placement and placement.replaced:
-                        await self._forget(job, placement)
+                    if done and copy.replaced:
+                        await self._forget(job, copy)
                     return done
         return await self._fetch(job, placement)
 
-    async def _forget(self, job: _Job, placement: Placement) -> None:
+    def _own_copies(self, key: EditKey, placement: Placement) -> Iterator[Placement]:
+        """Where a result that was at this path may still lie."""
+        yield placement
+        if placement.digest is not None and placement.replaced is None:
+            # It may be on its way back from there, and a death came between.
+            refuge = self._shelf.replaced_path(key, placement.digest, placement.suffix)
+            yield replace(placement, replaced=refuge)
+
+    async def _forget(self, job: _Job, copy: Placement) -> None:
         """Remove the file in `replaced/` of a result that left it, unless it is wanted there."""
         now = await self._book.paid_edit(job.edit.key)
-        if all(one.file != placement.file for one in (*now.saved, *now.waiting)):
-            await self._shelf.forget(placement.file)
+        if all(one.file != copy.file for one in (*now.saved, *now.waiting)):
+            await self._shelf.forget(copy.file)
 
     # ------------------------------------------------------------------ from where it was put
 
@@ -173,6 +184,9 @@ class Placer:
         if prepared is None:
             return False
         preparation, displaced, overwrite = prepared
+        if displaced is not None:
+            # Before the ledger says that it lies there: a death between the two loses nothing.
+            await self._shelf.keep(*displaced)
         await self._book.prepare(preparation)
         stamp = await self._shelf.put(
             staged,

@@ -212,6 +212,9 @@ class Shelf(Protocol):
     async def adopt(self, placement: Placement) -> FileStamp | None:
         """The stamp of the file at a placement's path, if it has the recorded digest."""
 
+    async def keep(self, relative: str, to: str) -> None:
+        """Give a file that is to make room its place in `replaced/` too, durably."""
+
     async def put(
         self,
         result: Staged,

@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 import socket
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -36,7 +36,14 @@ def locked(path: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise _busy(descriptor, path) from None
-        _sign(descriptor)
+        except OSError as error:
+            raise DiskError(
+                f"the ledger cannot be locked with {path}: {error.strerror}",
+                "keep the ledger on a local disk: name one with --ledger",
+            ) from error
+        with suppress(OSError):
+            # Who holds it is a courtesy; a full disk is told by the ledger itself.
+            _sign(descriptor)
         yield
     finally:
         os.close(descriptor)

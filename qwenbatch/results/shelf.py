@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from qwenbatch.core.results import Staged
 
 _CHUNK = 256 * 1024
+
+NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+"""How a file system says that it has no hard links, or no more of them."""
 
 
 class Writable(Protocol):
@@ -77,6 +81,10 @@ class Shelf:
         """The stamp of the file that lies at a placement's path, if it has the recorded digest."""
         return await anyio.to_thread.run_sync(self._adopt, placement)
 
+    async def keep(self, relative: str, to: str) -> None:
+        """Give a file that is to make room its place in `replaced/` too, flushed."""
+        await anyio.to_thread.run_sync(self._keep, relative, to)
+
     async def put(
         self,
         result: Staged,
@@ -87,7 +95,7 @@ class Shelf:
     ) -> FileStamp | None:
         """Rename a staged result to a path relative to OUT and flush its folder.
 
-        `displaced` names a file that makes room, and where it goes, both relative to OUT. What
+        `displaced` names a file that makes room, and where it is kept, both relative to OUT. What
         lies at the path itself is overwritten only if `overwrite`; otherwise None is returned.
         """
         return await anyio.to_thread.run_sync(
@@ -141,13 +149,38 @@ class Shelf:
             flush_folder(target.parent)
         return stamp
 
-    def _move_away(self, relative: str, to: str) -> None:
-        """Keep another edit's result in `replaced/`; a death before us may have moved it."""
-        refuge = self._folders.file(to)
-        make_parents(refuge, self._folders.out)
-        with suppress(FileNotFoundError):
-            self._folders.file(relative).rename(refuge)
+    def _keep(self, relative: str, to: str) -> None:
+        file, refuge = self._folders.file(relative), self._folders.file(to)
+        with translated(refuge), suppress(FileNotFoundError):
+            make_parents(refuge, self._folders.out)
+            _double(file, refuge)
             flush_folder(refuge.parent)
+
+    def _move_away(self, relative: str, to: str) -> None:
+        """Let a file go once it is kept in `replaced/`; whatever else lies at its path stays."""
+        file, refuge = self._folders.file(relative), self._folders.file(to)
+        with suppress(FileNotFoundError):
+            if not refuge.exists():
+                self._keep(relative, to)
+            if file.samefile(refuge) or digest_of(file) == digest_of(refuge):
+                file.unlink()
+
+
+def _double(file: Path, refuge: Path) -> None:
+    """The same file at a second place, in place of what a death may have left there."""
+    fresh = refuge.with_name(refuge.name + ".new")
+    fresh.unlink(missing_ok=True)
+    try:
+        os.link(file, fresh)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        shutil.copy2(file, fresh)
+        with fresh.open("rb") as copy:
+            os.fsync(copy.fileno())
+    fresh.replace(refuge)
+    # Two names of one file are left as they are by a rename.
+    fresh.unlink(missing_ok=True)
 
 
 def _link(source: Path, target: Path) -> bool:
@@ -161,7 +194,7 @@ def _link(source: Path, target: Path) -> bool:
     except FileExistsError:
         return False
     except OSError as error:
-        if error.errno not in {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}:
+        if error.errno not in NO_LINKS:
             raise
         if target.exists():
             return False

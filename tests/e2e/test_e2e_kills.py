@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from random import Random
 from subprocess import TimeoutExpired
 from typing import TYPE_CHECKING
+
+import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.e2e.conftest import Desk
 
-KILLS = 20
+KILLS = int(os.environ.get("QWENBATCH_TEST_KILLS", "20"))
+"""How often a run is killed; `make soak` asks for a hundred."""
+
 ITEMS = 25
 SEED = 20_260_101
 
 
+@pytest.mark.timeout(60 + 10 * KILLS)
 def test_no_edit_is_paid_twice_though_runs_are_killed_at_random_moments(
     desk_with: Callable[..., Desk],
 ) -> None:

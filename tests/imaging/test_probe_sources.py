@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from qwenbatch.imaging.look import look
 from qwenbatch.core.sources import Problem
+from qwenbatch.imaging.look import look
 from qwenbatch.imaging.probe import examine
 from tests.imaging.conftest import SAMPLES
 
