@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from qwenbatch.core.holdings import Holding
     from qwenbatch.core.keys import EditKey
-    from qwenbatch.core.placements import PaidEdit
+    from qwenbatch.core.placements import FileStamp, PaidEdit
     from qwenbatch.engine.governor import Governor
     from qwenbatch.engine.ports import (
         Claims,
@@ -105,8 +105,7 @@ class Placer:
     async def _place_one(self, job: _Job, placement: Placement, saved: list[Placement]) -> bool:
         """Bring the result to one path; True unless the path waits on."""
         key = job.edit.key
-        stamp = None if placement.replaced else await self._shelf.adopt(placement)
-        if stamp is not None:
+        if (stamp := await self._adopted(key, placement)) is not None:
             await self._book.save(Saved(key=key, path=placement.path, stamp=stamp))
             await self._tell_saved(job, placement.path)
             return True
@@ -121,6 +120,16 @@ class Placer:
                         await self._forget(job, copy)
                     return done
         return await self._fetch(job, placement)
+
+    async def _adopted(self, key: EditKey, placement: Placement) -> FileStamp | None:
+        """The stamp of the file at the path, if it is this edit's result, put there before."""
+        if placement.replaced is not None or placement.digest is None:
+            return None
+        owner = (await self._book.holding(key, placement.path, placement.suffix)).owner
+        if owner is not None and owner.key != key:
+            # Another edit's result lies there, be it the very same picture.
+            return None
+        return await self._shelf.adopt(placement)
 
     def _own_copies(self, key: EditKey, placement: Placement) -> Iterator[Placement]:
         """Where a result that was at this path may still lie."""
