@@ -11,7 +11,7 @@ SOURCES := $(shell find qwenbatch -type f -not -path '*/__pycache__/*') pyprojec
 help:
 	@echo "make demo    edit five pictures in the sandbox: no key, no cost"
 	@echo "make test    all tests, on the package as it is installed from its wheel"
-	@echo "make soak    a hundred kills at random moments, held against the sandbox's books"
+	@echo "make soak    a death at every step, a hundred at random moments, held against the sandbox's books"
 	@echo "make check   formatter, linter, types, the floors of the house and of the dependencies"
 	@echo "make format  put the code into its form"
 	@echo "make clean   remove what was made"
@@ -24,7 +24,8 @@ test: $(BUILD)/installed
 	$(BIN)/pytest --numprocesses 2 $(PYTEST)
 
 soak: $(BUILD)/installed
-	QWENBATCH_TEST_KILLS=100 $(BIN)/pytest -s tests/e2e/test_e2e_kills.py
+	QWENBATCH_TEST_KILLS=100 $(BIN)/pytest --numprocesses 2 -m "soak or not soak" -rP \
+		tests/e2e/test_e2e_kills.py tests/e2e/test_e2e_steps.py
 
 check: $(BUILD)/environment $(BUILD)/floors
 	$(BIN)/ruff format --check .

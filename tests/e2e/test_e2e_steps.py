@@ -15,6 +15,8 @@ from tests.e2e.dying import STEPS
 if TYPE_CHECKING:
     from tests.e2e.conftest import Desk, House
 
+pytestmark = pytest.mark.soak
+
 DRIVER = str(Path(__file__).with_name("dying.py"))
 SEVERAL = 3
 """Which of the calls dies: in the middle of a run of six edits, others in flight."""
