@@ -68,8 +68,11 @@ class Run:
         async with anyio.create_task_group() as ramp:
             ramp.start_soon(self._governor.ramp_up)
             async with anyio.create_task_group() as group:
-                await self._start_placing(group)
-                await self._start_sending(group)
+                try:
+                    await self._start_placing(group)
+                    await self._start_sending(group)
+                except DiskError as error:
+                    self._governor.stop(StopReason.DISK, error.what)
             # A short run ends before the ramp does, and does not wait for it.
             ramp.cancel_scope.cancel()
 

@@ -30,6 +30,8 @@ class Agenda:
 
     def __init__(self, writer: Writer) -> None:
         self._do = writer
+        self.changed = False
+        """Whether rows were keyed anew or refused since they were planned."""
 
     async def open_placements(self) -> int:
         """Note in the ledger every path that waits for a paid result; how many there are."""
@@ -59,6 +61,7 @@ class Agenda:
         `keyed` is the old edit's row with its new key. Rows of the old key with another source
         keep it, and are sent from there.
         """
+        self.changed = True
         source = old.keyed.row.source
 
         def change(db: apsw.Connection) -> list[Edit]:
@@ -86,6 +89,7 @@ class Agenda:
 
     async def refuse(self, key: EditKey, fault: Fault) -> None:
         """The rows of an edit turn out to be invalid: nothing is sent for them."""
+        self.changed = True
         await self._do(
             lambda db: db.execute(
                 "UPDATE temp.rows SET fault = ?, fate = 'invalid' WHERE key = ?",

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import random
 import secrets
 import signal
-from contextlib import AsyncExitStack, asynccontextmanager, closing
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -17,18 +14,11 @@ from qwenbatch import __version__
 from qwenbatch.core.deadlines import Deadline
 from qwenbatch.core.events import Planned, RunClosed, RunOpened
 from qwenbatch.core.pacing import Pace
-from qwenbatch.core.retry import RetryPolicy
 from qwenbatch.core.stops import StopReason, exit_status
 from qwenbatch.core.summary import Summary
-from qwenbatch.engine.conductor import Conductor
 from qwenbatch.engine.governor import Governor
-from qwenbatch.engine.placer import Placer
 from qwenbatch.engine.planner import PlanCancelledError
-from qwenbatch.engine.run import LIVES_PER_SLOT, Run
 from qwenbatch.errors import DiskError
-from qwenbatch.gateway.client import GatewayClient
-from qwenbatch.gateway.fetch import ResultFetcher
-from qwenbatch.imaging.transit import Carrier
 from qwenbatch.imaging.verify import ResultVerifier
 from qwenbatch.ledger import census, runs
 from qwenbatch.ledger.agenda import Agenda
@@ -39,20 +29,19 @@ from qwenbatch.results.folders import OutFolders
 from qwenbatch.results.room import Room
 from qwenbatch.results.shelf import Shelf
 from qwenbatch.wiring.clock import SystemClock
-from qwenbatch.wiring.doors import FreeDoor, PaidDoor, Rekeyer
+from qwenbatch.wiring.engine import Site, engine
 from qwenbatch.wiring.opening import ledger_to_write
 from qwenbatch.wiring.planning import estimate, make_plan, manifest_of
 from qwenbatch.wiring.settings import api_key
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
 
     from anyio.abc import TaskStatus
 
     from qwenbatch.core.summary import Estimate
     from qwenbatch.engine.ports import Report
     from qwenbatch.ledger.writer import Writer
-    from qwenbatch.results.occupancy import Occupancy
     from qwenbatch.wiring.opening import OpenLedger
     from qwenbatch.wiring.settings import RunSettings
 
@@ -60,14 +49,6 @@ SPOOLED_PER_SLOT = 2
 """Records that the spool has room for, for each edit that may be in flight."""
 
 USER_AGENT = f"qwenbatch/{__version__}"
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where edits are sent, and what opens the door."""
-
-    url: str
-    key: str
 
 
 class Batch:
@@ -147,74 +128,6 @@ class Batch:
             report=self._report,
         )
 
-    @asynccontextmanager
-    async def _work(
-        self,
-        writer: Writer,
-        number: int,
-        governor: Governor,
-        occupancy: Occupancy,
-        spool: Spool,
-    ) -> AsyncIterator[Run]:
-        """The engine with its doors open."""
-        settings = self._settings
-        ledger = Ledger(
-            writer,
-            run=number,
-            caps=settings.caps,
-            spool=spool,
-            wall=self._clock.wall,
-        )
-        agenda = Agenda(writer)
-        async with AsyncExitStack() as stack:
-            endpoint = await stack.enter_async_context(_endpoint(settings, self._folders))
-            client = await stack.enter_async_context(
-                GatewayClient(
-                    url=endpoint.url,
-                    key=endpoint.key,
-                    timeout=settings.timeout,
-                    wall=self._clock.wall,
-                    user_agent=USER_AGENT,
-                ),
-            )
-            fetcher = await stack.enter_async_context(
-                ResultFetcher(gateway_url=endpoint.url, user_agent=USER_AGENT),
-            )
-            carrier = Carrier(scratch=self._folders.scratch, cores=os.cpu_count() or 1)
-            conductor = Conductor(
-                run=self._name,
-                price=settings.price,
-                policy=RetryPolicy(attempts=settings.attempts),
-                ledger=ledger,
-                gateway=PaidDoor(client, carrier),
-                governor=governor,
-                clock=self._clock,
-                jitter=random.random,
-                report=self._report,
-            )
-            placer = Placer(
-                book=ledger,
-                claims=agenda,
-                out=occupancy,
-                shelf=self._shelf,
-                fetcher=FreeDoor(fetcher),
-                fetches=settings.concurrency,
-                overwrite=settings.overwrite,
-                governor=governor,
-                clock=self._clock,
-                report=self._report,
-            )
-            yield Run(
-                conductor=conductor,
-                placer=placer,
-                governor=governor,
-                agenda=agenda,
-                book=ledger,
-                rekeyer=Rekeyer(),
-                lives=LIVES_PER_SLOT * settings.concurrency,
-                report=self._report,
-            )
-
     # ------------------------------------------------------------------ its life
 
     async def _lead(
@@ -236,18 +149,40 @@ class Batch:
                 cancelled=lambda: governor.stopping,
             )
             foreseen = await self._tell_planned(writer, number)
-            await writer(lambda db: runs.record_items(db, str(manifest_of(self._settings).path)))
+            await self._record_items(writer)
             if refused and self._settings.strict:
                 return
             if foreseen.edits and not await self._agreed(foreseen, governor):
                 return
-            await Agenda(writer).open_placements()
-            async with self._work(writer, number, governor, occupancy, spool) as run:
+            agenda = Agenda(writer)
+            await agenda.open_placements()
+            site = Site(
+                settings=self._settings,
+                folders=self._folders,
+                shelf=self._shelf,
+                occupancy=occupancy,
+                ledger=self._ledger(writer, number, spool),
+                agenda=agenda,
+                governor=governor,
+                clock=self._clock,
+                report=self._report,
+            )
+            async with engine(site, run=self._name) as run:
                 await run()
+            if agenda.changed:
+                await self._record_items(writer)
         except PlanCancelledError:
             return
         except DiskError as error:
             governor.stop(StopReason.DISK, str(error))
+
+    def _ledger(self, writer: Writer, number: int, spool: Spool) -> Ledger:
+        caps, wall = self._settings.caps, self._clock.wall
+        return Ledger(writer, run=number, caps=caps, spool=spool, wall=wall)
+
+    async def _record_items(self, writer: Writer) -> None:
+        path = str(manifest_of(self._settings).path)
+        await writer(lambda db: runs.record_items(db, path))
 
     async def _agreed(self, foreseen: Estimate, governor: Governor) -> bool:
         """Ask before the first dollar; a signal meanwhile ends the question."""
@@ -341,18 +276,6 @@ class Batch:
 
     def _now(self) -> int:
         return int(self._clock.wall() * 1000)
-
-
-@asynccontextmanager
-async def _endpoint(settings: RunSettings, folders: OutFolders) -> AsyncIterator[Endpoint]:
-    """The gateway that was told, or a sandbox for this run alone."""
-    if not settings.sandbox:
-        yield Endpoint(settings.gateway, api_key())
-        return
-    from qwenbatch.sandbox import Sandbox, SandboxSettings  # noqa: PLC0415 - a server, rarely run
-
-    async with Sandbox(SandboxSettings(state=folders.own / "sandbox")) as sandbox:
-        yield Endpoint(sandbox.url, sandbox.key)
 
 
 def _run_name() -> str:

@@ -1,0 +1,125 @@
+"""Puts the engine together, with its doors to the gateway and to the results open."""
+
+from __future__ import annotations
+
+import os
+import random
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qwenbatch import __version__
+from qwenbatch.core.retry import RetryPolicy
+from qwenbatch.engine.conductor import Conductor
+from qwenbatch.engine.placer import Placer
+from qwenbatch.engine.run import LIVES_PER_SLOT, Run
+from qwenbatch.gateway.client import GatewayClient
+from qwenbatch.gateway.fetch import ResultFetcher
+from qwenbatch.imaging.transit import Carrier
+from qwenbatch.wiring.doors import FreeDoor, PaidDoor, Rekeyer
+from qwenbatch.wiring.settings import api_key
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from qwenbatch.engine.governor import Governor
+    from qwenbatch.engine.ports import Clock, Report
+    from qwenbatch.ledger.agenda import Agenda
+    from qwenbatch.ledger.ledger import Ledger
+    from qwenbatch.results.folders import OutFolders
+    from qwenbatch.results.occupancy import Occupancy
+    from qwenbatch.results.shelf import Shelf
+    from qwenbatch.wiring.settings import RunSettings
+
+USER_AGENT = f"qwenbatch/{__version__}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What the engine works with: one OUT, its ledger, the plan, and who governs and watches."""
+
+    settings: RunSettings
+    folders: OutFolders
+    shelf: Shelf
+    occupancy: Occupancy
+    ledger: Ledger
+    agenda: Agenda
+    governor: Governor
+    clock: Clock
+    report: Report
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where edits are sent, and what opens the door."""
+
+    url: str
+    key: str
+
+
+@asynccontextmanager
+async def engine(site: Site, *, run: str) -> AsyncIterator[Run]:
+    """The engine, for as long as its doors are open."""
+    settings = site.settings
+    async with AsyncExitStack() as stack:
+        endpoint = await stack.enter_async_context(_endpoint(settings, site.folders))
+        client = GatewayClient(
+            url=endpoint.url,
+            key=endpoint.key,
+            timeout=settings.timeout,
+            wall=site.clock.wall,
+            user_agent=USER_AGENT,
+        )
+        fetcher = ResultFetcher(gateway_url=endpoint.url, user_agent=USER_AGENT)
+        yield Run(
+            conductor=_conductor(site, run, await stack.enter_async_context(client)),
+            placer=_placer(site, await stack.enter_async_context(fetcher)),
+            governor=site.governor,
+            agenda=site.agenda,
+            book=site.ledger,
+            rekeyer=Rekeyer(),
+            lives=LIVES_PER_SLOT * settings.concurrency,
+            report=site.report,
+        )
+
+
+def _conductor(site: Site, run: str, client: GatewayClient) -> Conductor:
+    carrier = Carrier(scratch=site.folders.scratch, cores=os.cpu_count() or 1)
+    return Conductor(
+        run=run,
+        price=site.settings.price,
+        policy=RetryPolicy(attempts=site.settings.attempts),
+        ledger=site.ledger,
+        gateway=PaidDoor(client, carrier),
+        governor=site.governor,
+        clock=site.clock,
+        jitter=random.random,
+        report=site.report,
+    )
+
+
+def _placer(site: Site, fetcher: ResultFetcher) -> Placer:
+    return Placer(
+        book=site.ledger,
+        claims=site.agenda,
+        out=site.occupancy,
+        shelf=site.shelf,
+        fetcher=FreeDoor(fetcher),
+        fetches=site.settings.concurrency,
+        overwrite=site.settings.overwrite,
+        governor=site.governor,
+        clock=site.clock,
+        report=site.report,
+    )
+
+
+@asynccontextmanager
+async def _endpoint(settings: RunSettings, folders: OutFolders) -> AsyncIterator[Endpoint]:
+    """The gateway that was told, or a sandbox for this run alone."""
+    if not settings.sandbox:
+        yield Endpoint(settings.gateway, api_key())
+        return
+    from qwenbatch.sandbox import Sandbox, SandboxSettings  # noqa: PLC0415 - a server, rarely run
+
+    async with Sandbox(SandboxSettings(state=folders.own / "sandbox")) as sandbox:
+        yield Endpoint(sandbox.url, sandbox.key)
