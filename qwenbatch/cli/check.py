@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from qwenbatch.cli.ending import sole
+from qwenbatch.cli.ending import sole, tell_of_nothing
 from qwenbatch.cli.options import (
     BudgetOption,
     Gateway,
@@ -113,7 +113,7 @@ def run_check(settings: RunSettings, shown: DisplaySettings) -> NoReturn:
     from qwenbatch.wiring.checking import check as look  # noqa: PLC0415 - start-up
     from qwenbatch.wiring.display import Display  # noqa: PLC0415 - start-up
 
-    display = Display(shown, question=False)
+    display = Display(shown, question=False, every_row=True)
 
     async def lead() -> tuple[Summary, list[tuple[int, int, int]]]:
         return await look(settings, report=display.report)
@@ -122,4 +122,6 @@ def run_check(settings: RunSettings, shown: DisplaySettings) -> NoReturn:
         summary, sizes = sole(lambda: anyio.run(lead))
     display.tell_sizes(sizes)
     display.close(summary, out=str(settings.out_folder), again=None, sandbox=settings.sandbox)
+    if not shown.quiet:
+        tell_of_nothing(settings, summary)
     raise typer.Exit(summary.exit_status)

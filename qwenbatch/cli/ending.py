@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import shlex
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from qwenbatch.core.stops import ExitStatus
 from qwenbatch.errors import QwenbatchError, UsageError
+from qwenbatch.observe.plain_text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from qwenbatch.core.summary import Summary
+    from qwenbatch.wiring.settings import RunSettings
 
 T = TypeVar("T")
+
+_MOST_PATH = 4096
 
 
 def untold_out() -> UsageError:
@@ -25,14 +30,34 @@ def untold_out() -> UsageError:
     )
 
 
-def command_again(summary: Summary) -> str | None:
-    """The command that goes on, as it was typed; None if all is done."""
-    if summary.exit_status is ExitStatus.SAVED:
-        return None
-    words = ["qwenbatch", *sys.argv[1:]]
-    if summary.exit_status is ExitStatus.UNCERTAIN and "--resend-uncertain" not in words:
-        words.append("--resend-uncertain")
-    return shlex.join(words)
+def command_again(summary: Summary, *, out: str) -> str | None:
+    """The command that goes on, as it was typed; None if all is done.
+
+    It may be pasted without a thought, so it never sends again what may have been paid: what is
+    uncertain is settled by the invoice.
+    """
+    match summary.exit_status:
+        case ExitStatus.SAVED:
+            return None
+        case ExitStatus.UNCERTAIN:
+            return f"qwenbatch settle {shlex.quote(out)} --as paid|unpaid"
+        case _:
+            return shlex.join(
+                ["qwenbatch", *(word for word in sys.argv[1:] if word != "--resend-uncertain")],
+            )
+
+
+def tell_of_nothing(settings: RunSettings, summary: Summary) -> None:
+    """Say on stderr that there was nothing to do, and where nothing was found."""
+    if summary.items.total or summary.stopped_by is not None or settings.limit == 0:
+        return
+    if settings.source.is_dir():
+        hint = "holds no pictures: is it the right folder?"
+    else:
+        hint = "has no rows: is it the right manifest?"
+    with suppress(OSError):
+        # Nobody reads any more; the exit status stays what it is.
+        sys.stderr.write(f"qwenbatch: {plain(str(settings.source), most=_MOST_PATH)} {hint}\n")
 
 
 def sole(action: Callable[[], T]) -> T:

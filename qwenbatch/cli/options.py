@@ -203,7 +203,8 @@ Until = Annotated[
     str | None,
     typer.Option(
         envvar="QWENBATCH_UNTIL",
-        help="Everything has landed by this local time.",
+        help="Everything has landed by this local time; but what is sent before the first answer"
+        " is awaited, however long it takes.",
         metavar="HH:MM",
         rich_help_panel=MONEY,
         show_default=False,
@@ -213,7 +214,8 @@ MaxDuration = Annotated[
     str | None,
     typer.Option(
         envvar="QWENBATCH_MAX_DURATION",
-        help="Everything has landed after this time, such as 6h, 10m or 4s.",
+        help="Everything has landed after this time, such as 6h, 10m or 4s; but what is sent before"
+        " the first answer is awaited, however long it takes.",
         rich_help_panel=MONEY,
         show_default=False,
     ),

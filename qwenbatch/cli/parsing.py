@@ -79,14 +79,20 @@ def time_of_day(text: str, now: datetime) -> float:
 def rate(number: float) -> float:
     """Starts a second: more than 0, at most 10,000."""
     if not isfinite(number) or not 0 < number <= 10_000:  # noqa: PLR2004 - said in the message
-        raise UsageError(f"--rate: {number:g} is not within 0 and 10,000 edits a second")
+        raise UsageError(
+            f"--rate: {number:g} makes no sense",
+            "it must be more than 0 and at most 10,000 edits a second",
+        )
     return number
 
 
 def timeout(number: float) -> float:
     """Seconds: more than 0, at most an hour."""
     if not isfinite(number) or not 0 < number <= 3600:  # noqa: PLR2004 - said in the message
-        raise UsageError(f"--timeout: {number:g} is not within 0 and 3,600 seconds")
+        raise UsageError(
+            f"--timeout: {number:g} makes no sense",
+            "it must be more than 0 and at most 3,600 seconds",
+        )
     return number
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from qwenbatch.cli.ending import command_again, sole, untold_out
+from qwenbatch.cli.ending import command_again, sole, tell_of_nothing, untold_out
 from qwenbatch.cli.options import (
     Attempts,
     BudgetOption,
@@ -127,12 +127,15 @@ def run(
     question = not yes and not sandbox and is_at_terminal()
     display = Display(shown, question=question)
     summary = _lead(settings, display)
+    folder = str(settings.out_folder)
     display.close(
         summary,
-        out=str(settings.out_folder),
-        again=command_again(summary),
+        out=folder,
+        again=command_again(summary, out=folder),
         sandbox=sandbox,
     )
+    if not quiet:
+        tell_of_nothing(settings, summary)
     raise typer.Exit(summary.exit_status)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from qwenbatch.cli import parsing
@@ -54,7 +55,7 @@ def run_settings(
             "a sandbox of your own, from `qwenbatch sandbox`, is reached with --gateway alone",
         )
     retry_kinds = parsing.kinds(retry_kind)
-    return RunSettings(
+    settings = RunSettings(
         source=source,
         out=out,
         instruction=instruction,
@@ -89,6 +90,12 @@ def run_settings(
         strict=strict,
         overwrite=overwrite,
     )
+    if os.path.isfile(settings.out_folder):  # noqa: PTH113 - False where a folder may not be read
+        raise UsageError(
+            f"results cannot go to {out or settings.out_folder}: it is a file, not a folder",
+            "name a folder with -o",
+        )
+    return settings
 
 
 def display_settings(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+import re
+from decimal import ROUND_HALF_UP, Decimal
 from typing import NewType
 
 MicroUSD = NewType("MicroUSD", int)
@@ -15,15 +16,20 @@ DEFAULT_PRICE = MicroUSD(55_000)
 
 _MICRO = 1_000_000
 _MOST = Decimal(1_000_000_000)
+_AMOUNT = re.compile(r"\$?([1-9]\d{0,2}(,\d{3})+|\d+)(\.\d+)?", re.ASCII)
 
 
 def parse_usd(text: str) -> MicroUSD:
-    """`0.055` or `$1,204.50` as micro-dollars; ValueError if it is no amount from 0 up."""
-    try:
-        amount = Decimal(text.strip().removeprefix("$").replace(",", ""))
-    except InvalidOperation:
-        raise ValueError(f"{text!r} is no amount in US dollars, such as 12.50") from None
-    if not amount.is_finite() or not 0 <= amount <= _MOST:
+    """`0.055` or `$1,204.50` as micro-dollars; ValueError if it is no amount from 0 up.
+
+    A comma stands between thousands only: a decimal comma would multiply the money.
+    """
+    written = text.strip()
+    if not _AMOUNT.fullmatch(written):
+        comma = ", and commas only between thousands" if "," in written else ""
+        raise ValueError(f"{text!r} is no amount in US dollars: write 10.50{comma}")
+    amount = Decimal(written.removeprefix("$").replace(",", ""))
+    if amount > _MOST:
         raise ValueError(f"{text!r} is no amount from 0 to a thousand million US dollars")
     return MicroUSD(int((amount * _MICRO).to_integral_value(ROUND_HALF_UP)))
 

@@ -21,6 +21,8 @@ class Occupant(StrEnum):
     """A file that some row edits."""
     FOLDER = "folder"
     """A folder, or something that is no file."""
+    UNREADABLE = "unreadable"
+    """Something that cannot be looked at."""
     LINK = "link"
     """A symbolic link, at the path or on the way to it."""
 
@@ -51,7 +53,7 @@ def claim(occupant: Occupant, *, overwrite: bool) -> Claim:
             return Claim.REPLACE
         case Occupant.ALTERED | Occupant.FOREIGN:
             return Claim.OVERWRITE if overwrite else Claim.INVALID
-        case Occupant.SOURCE | Occupant.FOLDER | Occupant.LINK:
+        case Occupant.SOURCE | Occupant.FOLDER | Occupant.UNREADABLE | Occupant.LINK:
             return Claim.INVALID
 
 
@@ -69,6 +71,10 @@ REFUSALS = {
         "choose another output, or another folder with -o",
     ),
     Occupant.FOLDER: ("it is no regular file", "choose another output"),
+    Occupant.UNREADABLE: (
+        "what lies there cannot be looked at",
+        "make it readable for this user, or choose another output",
+    ),
     Occupant.LINK: (
         "it is, or lies behind, a symbolic link",
         "choose another output, or replace the link by a real folder",

@@ -66,7 +66,7 @@ class Governor:
         self._turnstile = anyio.Lock()
         self._ramp = Ramp(most=concurrency, began=clock.monotonic())
         self._slots = anyio.CapacityLimiter(self._ramp.slots(clock.monotonic()))
-        self._last_accepted = clock.monotonic()
+        self._throttled_since: float | None = None
         self._placing = 0
         self._given_up = 0
 
@@ -74,7 +74,7 @@ class Governor:
 
     async def ramp_up(self) -> None:
         """Let the number of slots grow from a few to its most; ends when it is there."""
-        self._ramp.began = self._last_accepted = self._clock.monotonic()
+        self._ramp.began = self._clock.monotonic()
         while self._slots.total_tokens < self._concurrency:
             await anyio.sleep(RAMP_STEP)
             self._slots.total_tokens = self._ramp.slots(self._clock.monotonic())
@@ -160,7 +160,7 @@ class Governor:
         if kind is Kind.THROTTLED:
             self._throttled(now, retry_after)
         elif kind is None or kind in ACCEPTED:
-            self._last_accepted = now
+            self._throttled_since = None
             self.pace.accepted(now)
             self._ramp.accepted(now)
         if kind is None:
@@ -182,10 +182,11 @@ class Governor:
     def _throttled(self, now: float, retry_after: float | None) -> None:
         self.pace.throttled(now, retry_after)
         self._ramp.throttled(now)
+        since = self._throttled_since = self._throttled_since or now
         wait = retry_after or 0.0
         if wait > MOST_RETRY_AFTER or (wait and self._late(wait) is not None):
             self.stop(StopReason.THROTTLED, self._come_back(wait))
-        elif now - self._last_accepted > MOST_PATIENCE:
+        elif now - since > MOST_PATIENCE:
             self.stop(
                 StopReason.THROTTLED,
                 f"no edit was accepted for {MOST_PATIENCE / 60:.0f} minutes",

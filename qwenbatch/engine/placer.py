@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from qwenbatch.core.events import FetchFailed, ResultLost, ResultSaved
 from qwenbatch.core.occupancy import REFUSALS, Claim, claim
+from qwenbatch.core.paths import fold
 from qwenbatch.core.placements import Displaced, Placement, Preparation, Saved
 from qwenbatch.core.results import Staged, Trouble, Unfetched, is_lost
 from qwenbatch.core.retry import FETCH_WAITS
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from qwenbatch.core.holdings import Holding
     from qwenbatch.core.keys import EditKey
-    from qwenbatch.core.placements import FileStamp, PaidEdit
+    from qwenbatch.core.placements import PaidEdit
     from qwenbatch.engine.governor import Governor
     from qwenbatch.engine.ports import (
         Claims,
@@ -39,6 +40,10 @@ if TYPE_CHECKING:
         Report,
         Shelf,
     )
+
+
+LOCKS = 256
+"""Locks that all paths share: enough that two paths seldom wait for each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,7 @@ class Placer:
         self._shelf = shelf
         self._fetcher = fetcher
         self._fetches = anyio.CapacityLimiter(fetches)
+        self._paths = tuple(anyio.Lock() for _ in range(LOCKS))
         self._overwrite = overwrite
         self._governor = governor
         self._clock = clock
@@ -105,8 +111,7 @@ class Placer:
     async def _place_one(self, job: _Job, placement: Placement, saved: list[Placement]) -> bool:
         """Bring the result to one path; True unless the path waits on."""
         key = job.edit.key
-        if (stamp := await self._adopted(key, placement)) is not None:
-            await self._book.save(Saved(key=key, path=placement.path, stamp=stamp))
+        if await self._adopt(key, placement):
             await self._tell_saved(job, placement.path)
             return True
         for copy in (*self._own_copies(key, placement), *saved):
@@ -121,15 +126,24 @@ class Placer:
                     return done
         return await self._fetch(job, placement)
 
-    async def _adopted(self, key: EditKey, placement: Placement) -> FileStamp | None:
-        """The stamp of the file at the path, if it is this edit's result, put there before."""
+    async def _adopt(self, key: EditKey, placement: Placement) -> bool:
+        """Record the file at the path, if it is this edit's result, put there before."""
         if placement.replaced is not None or placement.digest is None:
-            return None
-        owner = (await self._book.holding(key, placement.path, placement.suffix)).owner
-        if owner is not None and owner.key != key:
-            # Another edit's result lies there, be it the very same picture.
-            return None
-        return await self._shelf.adopt(placement)
+            return False
+        async with self._at(placement.path):
+            owner = (await self._book.holding(key, placement.path, placement.suffix)).owner
+            if owner is not None and owner.key != key:
+                # Another edit's result lies there, be it the very same picture.
+                return False
+            stamp = await self._shelf.adopt(placement)
+            if stamp is None:
+                return False
+            await self._book.save(Saved(key=key, path=placement.path, stamp=stamp))
+            return True
+
+    def _at(self, path: str) -> anyio.Lock:
+        """Whoever looks at a path and acts on what lies there does it alone."""
+        return self._paths[hash(fold(path)) % len(self._paths)]
 
     def _own_copies(self, key: EditKey, placement: Placement) -> Iterator[Placement]:
         """Where a result that was at this path may still lie."""
@@ -183,7 +197,8 @@ class Placer:
         False: something that is not ours has come to lie at the path; the placement waits on.
         Once the digest is recorded, a cancelled run finishes this one.
         """
-        return await unbroken(self._put_to_the_end(job, placement, staged))
+        async with self._at(placement.path):
+            return await unbroken(self._put_to_the_end(job, placement, staged))
 
     async def _put_to_the_end(self, job: _Job, placement: Placement, staged: Staged) -> bool:
         key = job.edit.key

@@ -244,8 +244,8 @@ class Agenda(Protocol):
     async def rekey(self, old: Edit, keyed: KeyedRow) -> list[Edit]:
         """The edits that an edit makes whose source changed."""
 
-    async def refuse(self, key: EditKey, fault: Fault) -> None:
-        """The rows of an edit turn out to be invalid."""
+    async def refuse(self, edit: Edit, fault: Fault) -> Edit | None:
+        """The rows of an edit with its source are invalid; what is left of it, if anything."""
 
 
 class RunBook(Protocol):

@@ -14,7 +14,7 @@ from qwenbatch.core.sources import Problem
 from qwenbatch.core.stops import StopReason
 from qwenbatch.core.verdicts import Kind
 from qwenbatch.engine.conductor import Conducted
-from qwenbatch.errors import DiskError, PictureError
+from qwenbatch.errors import PictureError, QwenbatchError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -59,9 +59,10 @@ class Run:
         self._lives = anyio.CapacityLimiter(lives)
         self._report = report
 
-    async def __call__(self) -> None:
+    async def __call__(self, *, send: bool = True) -> None:
         """Place what waits, send what is to be sent; when it returns, nothing is in flight.
 
+        Without `send` only what is paid for is placed.
         A disk that fails stops the run; whatever else is raised leaves through here, once every
         edit in flight has been recorded.
         """
@@ -70,18 +71,19 @@ class Run:
             async with anyio.create_task_group() as group:
                 try:
                     await self._start_placing(group)
-                    await self._start_sending(group)
-                except DiskError as error:
+                    if send:
+                        await self._start_sending(group)
+                except QwenbatchError as error:
                     self._governor.stop(StopReason.DISK, error.what)
             # A short run ends before the ramp does, and does not wait for it.
             ramp.cancel_scope.cancel()
 
     async def _start_placing(self, group: TaskGroup) -> None:
-        """Edits that are paid for come first, this manifest's or not."""
+        """Edits that are paid for come first, this manifest's or not, stopping or not."""
         last = 0
         while page := await self._book.next_waiting(last, WAITING_PAGE):
             for last, key in page:  # noqa: B007 - the last one begins the next page
-                if self._governor.stopping:
+                if self._governor.stopped_by is StopReason.DISK:
                     return
                 await self._spawn(group, partial(self._place, key))
 
@@ -99,7 +101,8 @@ class Run:
         async def lead() -> None:
             try:
                 await life()
-            except DiskError as error:
+            except QwenbatchError as error:
+                # The disk, or a ledger that another program keeps busy: the others may still land.
                 self._governor.stop(StopReason.DISK, error.what)
             finally:
                 self._lives.release_on_behalf_of(borrower)
@@ -150,7 +153,11 @@ class Run:
             await self._live(one)
 
     async def _refuse(self, edit: Edit, what: str, advice: str) -> None:
+        """The rows with this source are invalid; others of the same edit are sent from theirs."""
         row = edit.keyed.row
-        await self._agenda.refuse(edit.key, Fault(reason=what, column="image", advice=advice))
+        fault = Fault(reason=what, column="image", advice=advice)
+        rest = await self._agenda.refuse(edit, fault)
         where = f"line {row.line}, image" if row.line else "image"
         self._report(RowRefused(where=where, image=row.image, reason=what, advice=advice))
+        if rest is not None:
+            await self._live(rest)

@@ -15,6 +15,7 @@ from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 from yarl import URL
 
 from qwenbatch.core.replies import Answered, Broken, Withheld
+from qwenbatch.core.subscription_key import checked_key
 from qwenbatch.core.verdicts import Kind, Verdict, kind_of, verdict_of
 from qwenbatch.errors import UsageError
 from qwenbatch.gateway.answers import read_answer
@@ -69,18 +70,13 @@ class GatewayClient:
         user_agent: str,
         proxy: str | None = None,
     ) -> None:
-        if not key or not (key.isascii() and key.isprintable()) or key != key.strip():
-            raise UsageError(
-                "the subscription key is empty, or holds characters that no key has",
-                "copy it again, without spaces and line ends around it",
-            )
         self._url = _endpoint(url)
         self._headers = {
             "Content-Type": "application/json",
             "Cache-Control": "no-cache",
             "Accept": "application/json",
             "User-Agent": user_agent,
-            _KEY_HEADER: key,
+            _KEY_HEADER: checked_key(key),
         }
         self._timeout = timeout
         self._wall = wall

@@ -65,16 +65,8 @@ class Agenda:
         source = old.keyed.row.source
 
         def change(db: apsw.Connection) -> list[Edit]:
-            rows = all_rows(
-                db.execute(
-                    "SELECT number, row FROM temp.rows WHERE key = ? AND fault IS NULL"
-                    " ORDER BY number",
-                    (old.key,),
-                )
-            )
             rest = None
-            for number, row in rows:
-                before = decode_keyed(row)
+            for number, before in _rows_of(db, old.key):
                 if before.row.source == source:
                     after = KeyedRow(row=before.row, key=keyed.key, facts=keyed.facts)
                     db.execute(
@@ -83,19 +75,32 @@ class Agenda:
                     )
                 else:
                     rest = rest or before
-            return [_rekeyed(db, keyed), *([] if rest is None else [_rekeyed(db, rest)])]
+            edits = [_unplanned(db, keyed, rekeyed=True)]
+            return edits if rest is None else [*edits, _unplanned(db, rest, rekeyed=False)]
 
         return await self._do(change)
 
-    async def refuse(self, key: EditKey, fault: Fault) -> None:
-        """The rows of an edit turn out to be invalid: nothing is sent for them."""
+    async def refuse(self, edit: Edit, fault: Fault) -> Edit | None:
+        """The rows of an edit with its source turn out to be invalid: nothing is sent for them.
+
+        What is left of the edit is what other rows, with another source of the same bytes, make.
+        """
         self.changed = True
-        await self._do(
-            lambda db: db.execute(
-                "UPDATE temp.rows SET fault = ?, fate = 'invalid' WHERE key = ?",
-                (encode(fault), key),
-            ),
-        )
+        source = edit.keyed.row.source
+
+        def change(db: apsw.Connection) -> Edit | None:
+            rest = None
+            for number, keyed in _rows_of(db, edit.key):
+                if keyed.row.source == source:
+                    db.execute(
+                        "UPDATE temp.rows SET fault = ?, fate = 'invalid' WHERE number = ?",
+                        (encode(fault), number),
+                    )
+                else:
+                    rest = rest or keyed
+            return None if rest is None else _unplanned(db, rest, rekeyed=edit.rekeyed)
+
+        return await self._do(change)
 
     async def owner(self, path: str) -> EditKey | None:
         """The edit to which this manifest gives a path."""
@@ -137,8 +142,18 @@ def _page(db: apsw.Connection, last: int) -> list[tuple[int, Edit]]:
     ]
 
 
-def _rekeyed(db: apsw.Connection, keyed: KeyedRow) -> Edit:
-    """An edit that was not planned under this key.
+def _rows_of(db: apsw.Connection, key: EditKey) -> list[tuple[int, KeyedRow]]:
+    rows = all_rows(
+        db.execute(
+            "SELECT number, row FROM temp.rows WHERE key = ? AND fault IS NULL ORDER BY number",
+            (key,),
+        )
+    )
+    return [(number, decode_keyed(row)) for number, row in rows]
+
+
+def _unplanned(db: apsw.Connection, keyed: KeyedRow, *, rekeyed: bool) -> Edit:
+    """An edit that was not planned so.
 
     Nothing was asked for it: so it is sent only if it is new or still pending; one that is paid
     for is placed.
@@ -146,7 +161,7 @@ def _rekeyed(db: apsw.Connection, keyed: KeyedRow) -> Edit:
     state = db.execute("SELECT state FROM main.edits WHERE key = ?", (keyed.key,)).fetchone()
     paid = state is not None and state[0] == EditState.EDITED
     edit = _edit(db, keyed, Fate.PLACE if paid else Fate.SEND, EditState.PENDING)
-    return msgspec.structs.replace(edit, rekeyed=True)
+    return msgspec.structs.replace(edit, rekeyed=rekeyed)
 
 
 def _edit(db: apsw.Connection, keyed: KeyedRow, fate: Fate, expected: EditState) -> Edit:

@@ -17,21 +17,29 @@ if TYPE_CHECKING:
     import apsw
 
 
-def count_items(db: apsw.Connection, run: int | None) -> tuple[ItemCounts, dict[str, int]]:
+def count_items(
+    db: apsw.Connection,
+    run: int | None,
+    *,
+    opened: bool,
+) -> tuple[ItemCounts, dict[str, int]]:
     """Every row of the plan in its count, and the failures of those not saved, by kind.
 
-    `reused` are the saved items whose edit no attempt of `run` paid for.
+    `reused` are the saved items whose edit no attempt of `run` paid for. Before the placements
+    that the plan found wanting are `opened`, the ledger still calls them saved: they are not.
     """
     counts: Counter[str] = Counter()
     failures: Counter[str] = Counter()
     for invalid, edit, kind, placement, paid_now, items in db.execute(
-        "SELECT r.fault IS NOT NULL, e.state, e.kind, p.state,"
+        "SELECT r.fault IS NOT NULL, e.state, e.kind,"
+        " CASE WHEN p.replaced IS NOT NULL OR (r.fate = 'place' AND NOT ?)"
+        "      THEN iif(p.state = 'saved', 'waiting', p.state) ELSE p.state END,"
         " EXISTS (SELECT 1 FROM main.attempts a WHERE a.edit = e.id AND a.run = ?"
         "         AND a.state = 'paid') AS paid_now, count(*)"
         " FROM temp.rows r LEFT JOIN main.edits e ON e.key = r.key"
         " LEFT JOIN main.placements p ON p.edit = e.id AND p.path = r.path"
         " GROUP BY 1, 2, 3, 4, 5",
-        (-1 if run is None else run,),
+        (opened, -1 if run is None else run),
     ):
         standing = _standing(edit, kind, placement)
         state = state_of(standing, invalid=bool(invalid))
@@ -98,8 +106,8 @@ def count_cost(db: apsw.Connection, run: int | None) -> Cost:
         " (SELECT e.key AS key, sum(a.price) AS total, min(a.price) AS least"
         "  FROM main.attempts a JOIN main.edits e ON e.id = a.edit"
         "  WHERE a.state IN ('paid', 'reserved', 'uncertain')"
-        "  GROUP BY a.edit HAVING count(*) > 1)"
-        " WHERE EXISTS (SELECT 1 FROM temp.rows r WHERE r.key = key)",
+        "  GROUP BY a.edit HAVING count(*) > 1) doubled"
+        " WHERE EXISTS (SELECT 1 FROM temp.rows r WHERE r.key = doubled.key)",
     ).get
     return Cost(
         spent=MicroUSD(spent[0] if spent else 0),

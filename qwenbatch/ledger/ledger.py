@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qwenbatch.core.placements import FileStamp, PaidAnswer, PaidEdit, Placement
 from qwenbatch.core.states import PlacementState
 from qwenbatch.core.verdicts import Usage
-from qwenbatch.errors import DiskError
+from qwenbatch.errors import QwenbatchError
 from qwenbatch.ledger import edits, placements
 from qwenbatch.ledger.database import all_rows
 from qwenbatch.ledger.plan import HOLDINGS, holding_of
@@ -61,22 +61,22 @@ class Ledger:
         )
 
     async def release(self, key: EditKey, attempt: AttemptId) -> None:
-        """Give back a permit that was not used; DiskError if only the spool could take it."""
+        """Give back a permit that was not used; raises if only the spool could take it."""
         try:
             await self._do(lambda db: edits.release(db, key, attempt))
-        except DiskError:
+        except QwenbatchError:
             self._spool.add(SpooledRelease(key, attempt))
             raise
 
     async def end(self, ended: AttemptEnd) -> None:
         """Record how an attempt ended, raw answer and all.
 
-        DiskError if only the spool could take it: the next start takes it in from there.
+        Raises QwenbatchError if only the spool could take it: the next start does so from there.
         """
         now = self._now()
         try:
             await self._do(lambda db: edits.end(db, ended, now=now))
-        except DiskError:
+        except QwenbatchError:
             self._spool.add(SpooledEnd(ended, now))
             raise
 

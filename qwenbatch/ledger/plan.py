@@ -56,14 +56,17 @@ decode_keyed = msgspec.json.Decoder(KeyedRow).decode
 _decode_fault = msgspec.json.Decoder(Fault).decode
 
 
+def make_tables(db: apsw.Connection) -> None:
+    """Make the plan's tables beside an open ledger, empty."""
+    db.pragma("temp_store", "file")
+    db.execute(files("qwenbatch.ledger").joinpath("plan.sql").read_text(encoding="utf-8"))
+
+
 class PlanStore:
     """The rows of one run. Its methods block: they are called from the planner's thread."""
 
     def __init__(self, writer: Writer) -> None:
         self._do = writer.now
-        script = files("qwenbatch.ledger").joinpath("plan.sql").read_text(encoding="utf-8")
-        self._do(lambda db: db.pragma("temp_store", "file"))
-        self._do(lambda db: db.execute(script))
 
     def add(self, drafts: Sequence[DraftRow]) -> None:
         """Take in some rows, keyed or bad."""
@@ -103,6 +106,7 @@ class PlanStore:
         def index(db: apsw.Connection) -> None:
             db.execute("CREATE INDEX temp.rows_fold ON rows (fold, key, path)")
             db.execute("CREATE INDEX temp.rows_key ON rows (key, number)")
+            db.execute("CREATE INDEX temp.rows_path ON rows (path)")
 
         self._do(index)
 

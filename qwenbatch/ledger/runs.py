@@ -8,6 +8,8 @@ import msgspec
 
 from qwenbatch.core.items import BadRow, Fault, FileSource, InlineSource, Source, UrlSource
 from qwenbatch.core.plan import KeyedRow
+from qwenbatch.core.states import IllegalMoveError
+from qwenbatch.errors import LedgerError
 from qwenbatch.ledger import edits, placements
 from qwenbatch.ledger.database import all_rows, dump_json
 from qwenbatch.ledger.spool import Spooled, SpooledEnd, SpooledRelease
@@ -52,12 +54,22 @@ def begin(
 
 
 def take_in(db: apsw.Connection, record: Spooled) -> None:
-    """Record what an earlier run could only spool; taken in again, it changes nothing."""
-    match record:
-        case SpooledEnd(ended, at):
-            edits.end(db, ended, now=at)
-        case SpooledRelease(key, attempt):
-            edits.release(db, key, attempt)
+    """Take in one record that an earlier run could only spool.
+
+    Raises LedgerError if the ledger does not know the attempt: then it is older than its spool.
+    """
+    try:
+        match record:
+            case SpooledEnd(ended, at):
+                edits.end(db, ended, now=at)
+            case SpooledRelease(key, attempt):
+                edits.release(db, key, attempt)
+    except IllegalMoveError as error:
+        raise LedgerError(
+            f"the spool beside the ledger holds what the ledger does not know: {error}",
+            "the ledger seems older than its spool: bring back the newer one, or move the spool"
+            " away if you know that what it says is settled",
+        ) from error
 
 
 def close(db: apsw.Connection, run: int, summary: Summary, *, now: int) -> None:

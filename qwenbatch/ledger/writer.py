@@ -122,9 +122,11 @@ class Writer:
                     job.run(self._connection)
                 self._connection.execute("COMMIT")
         except BaseException as error:  # noqa: BLE001 - it is handed to whoever asked
-            self._roll_back()
-            for job in batch:
-                job.fail(error)
+            try:
+                self._roll_back()
+            finally:
+                for job in batch:
+                    job.fail(error)
         else:
             for job in batch:
                 job.tell()

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from qwenbatch.errors import ManifestError
-from qwenbatch.manifest.fields import COLUMNS
+from qwenbatch.manifest.column_names import RENAME, column_meant, folded, unknown_column
+from qwenbatch.manifest.fields import COLUMNS, quote
 from qwenbatch.manifest.formula_guard import unguarded
 
 _SEPARATORS = (",", ";", "\t")
@@ -34,10 +35,10 @@ def parse_header(text: str, *, file: str, instruction_given: bool) -> Header:
 
     A first column without a name travels as `column 1`, for some programs number their rows
     there. Raises `ManifestError` for a row that is no header, that lacks a column that must be,
-    or that has one twice.
+    that has one twice, or that names one nearly like one of ours which it lacks.
     """
     separator, names = _split(text, file)
-    meant = [name.strip().lower() for name in names]
+    meant = [folded(name) for name in names]
     if "image" not in meant:
         raise ManifestError(
             f'{file}: its first line names no column "image"',
@@ -58,6 +59,7 @@ def parse_header(text: str, *, file: str, instruction_given: bool) -> Header:
                 extras.append((index, "column 1"))
         elif meant[index] not in COLUMNS:
             extras.append((index, name))
+    _refuse_near_misses(extras, meant, file)
     _refuse_twice([name for name in meant if name in COLUMNS] + [n for _, n in extras], file)
     return Header(
         separator=separator,
@@ -77,7 +79,7 @@ def _split(text: str, file: str) -> tuple[str, list[str]]:
         except csv.Error:
             continue
         names = [unguarded(name) for name in names]
-        found = "image" in [name.strip().lower() for name in names]
+        found = "image" in [folded(name) for name in names]
         if best is None or (found, len(names)) > best[:2]:
             best = (found, len(names), separator, names)
     if best is None and "\r" in text.rstrip("\r\n"):
@@ -93,6 +95,14 @@ def _split(text: str, file: str) -> tuple[str, list[str]]:
 def _near(wanted: str, names: list[str]) -> str:
     close = get_close_matches(wanted, names, n=1, cutoff=0.7)
     return f'Rename the column "{close[0]}" to "{wanted}"' if close else ""
+
+
+def _refuse_near_misses(extras: list[tuple[int, str]], meant: list[str], file: str) -> None:
+    """Refuse a column that would travel where it was surely meant to be one of ours."""
+    for _, name in extras:
+        column = column_meant(name)
+        if column is not None and column not in meant:
+            raise ManifestError(f"{file}: {unknown_column(quote(name), column)}", RENAME)
 
 
 def _refuse_twice(names: list[str], file: str) -> None:

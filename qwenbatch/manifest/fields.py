@@ -26,7 +26,8 @@ class Stated(msgspec.Struct, kw_only=True, gc=False):
     """What a row says for itself, each field None where it says nothing.
 
     `source` and `mirror` are given where the reader made out the source itself; `faults` are
-    those that it found; `incomplete` says that they tell already why image and instruction lack.
+    those that it found; `incomplete` says that they tell already why image and instruction lack,
+    and `mistaken` names the columns whose lack they tell of under another name.
     """
 
     number: int
@@ -43,6 +44,7 @@ class Stated(msgspec.Struct, kw_only=True, gc=False):
     mirror: str = ""
     faults: tuple[Fault, ...] = ()
     incomplete: bool = False
+    mistaken: tuple[str, ...] = ()
 
 
 def judge(stated: Stated, *, base: str, defaults: RowDefaults) -> Row | BadRow:
@@ -128,7 +130,11 @@ def _text_faults(stated: Stated, instruction: str, negative_prompt: str) -> tupl
 
 def _blamed(stated: Stated, column: str) -> bool:
     """Whether the reader has already said what is wrong with a column."""
-    return stated.incomplete or any(fault.column == column for fault in stated.faults)
+    return (
+        stated.incomplete
+        or column in stated.mistaken
+        or any(fault.column == column for fault in stated.faults)
+    )
 
 
 def _is_text(text: str, most: int) -> bool:

@@ -1,7 +1,11 @@
-"""What a manifest's `image` says, as a source. Nothing is looked up: neither disk nor network."""
+"""What a manifest's `image` says, as a source.
+
+Nothing is looked up, neither disk nor network, but for a relative path that holds a backslash.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 from posixpath import join, normpath
 from urllib.parse import urlsplit
@@ -21,6 +25,7 @@ _is_plain_url = re.compile(
     r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,4})?(?:[/?#][!-\[\]-~]*)?"
 ).fullmatch
 _scheme = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]*):(//)?").match
+_has_drive = re.compile(r"[A-Za-z]:\\").match
 _BLANK_OR_CONTROL = re.compile(r"[\s\x00-\x1f\x7f-\x9f]")
 
 
@@ -74,7 +79,19 @@ def _file_source(text: str, base: str) -> tuple[Source, str] | Fault:
         return _refusal(f"the image's path is longer than {MAX_PATH_BYTES:,} bytes", "shorten it")
     if path == "/" or text.endswith("/"):
         return _refusal("the image's path names a folder", "name a file")
+    if "\\" in text and not text.startswith("/") and not os.path.lexists(path):
+        return _backslashes(text)
     return FileSource(path), mirror_of(path, base)
+
+
+def _backslashes(text: str) -> Fault:
+    """Why a path written for Windows is not taken; a file that is really named so is."""
+    if _has_drive(text):
+        return _refusal(
+            "the path holds backslashes, and a drive",
+            "write the path as it is on this machine, with / between folders",
+        )
+    return _refusal("the path holds backslashes", "write / between folders")
 
 
 def _url_source(text: str) -> tuple[Source, str] | Fault:

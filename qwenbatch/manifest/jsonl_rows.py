@@ -11,8 +11,9 @@ import msgspec
 
 from qwenbatch.core.items import BadRow, Fault, InlineSource, Row
 from qwenbatch.core.paths import mirror_of_inline
+from qwenbatch.manifest.column_names import RENAME, column_meant, folded, unknown_column
 from qwenbatch.manifest.data_uri import find_inline, is_data_uri
-from qwenbatch.manifest.fields import MAX_TAKE, Stated, judge, quote, take_fault
+from qwenbatch.manifest.fields import COLUMNS, MAX_TAKE, Stated, judge, quote, take_fault
 from qwenbatch.manifest.lines import MAX_LINE_BYTES, Lines
 from qwenbatch.manifest.request_body import Body, body_of, holds_body
 
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 _NEIGHBOURS = 100
+_JUDGED_NAMES = 1_000
+"""How many names of a row are judged; further ones travel unlooked at."""
+
+_COLUMNS = frozenset(COLUMNS)
+_BODY_COLUMNS = ("image", "instruction", "negative_prompt", "watermark")
 _SHOWN_CHARACTERS = 64
 _ENDLESS = 10**1000
 _position = re.compile(r"(.*?)(?: \(byte ([0-9]+)\))?").fullmatch
@@ -100,10 +106,13 @@ def _json_fault(raw: bytes, words: str) -> Fault:
 def _stated(values: dict[str, Any], *, number: int, line: int) -> Stated:
     """What an object says; whatever is not ours in it travels."""
     stated = Stated(number=number, line=line)
+    misses = () if values.keys() <= _COLUMNS else _near_misses(values)
     body = body_of(values) if holds_body(values) else None
+    if misses:
+        _state_near_misses(stated, misses, said=() if body is None else _BODY_COLUMNS)
     if body is None:
-        if "image" not in values:
-            stated.faults = (_no_image(values),)
+        if "image" not in values and "image" not in stated.mistaken:
+            stated.faults += (_no_image(values),)
         stated.image = _text(values, "image", stated)
         stated.instruction = _text(values, "instruction", stated)
         stated.negative_prompt = _text(values, "negative_prompt", stated)
@@ -119,6 +128,42 @@ def _stated(values: dict[str, Any], *, number: int, line: int) -> Stated:
         except (RecursionError, OverflowError, msgspec.MsgspecError) as error:
             stated.faults += (Fault(reason=f"a column cannot travel: {error}"),)
     return stated
+
+
+def _near_misses(values: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """The names that are near misses of columns which the row lacks, each with its column.
+
+    A name that equals such a column but for its case, blanks and dashes is renamed to it; a
+    second one that does is a near miss.
+    """
+    near = [
+        (name, column)
+        for name in islice(values, _JUDGED_NAMES)
+        if name not in _COLUMNS
+        and (column := column_meant(name)) is not None
+        and column not in values
+    ]
+    twice: list[tuple[str, str]] = []
+    for name, column in near:
+        if folded(name) == column:
+            if column in values:
+                twice.append((name, column))
+            else:
+                values[column] = values.pop(name)
+    return (*twice, *((name, column) for name, column in near if column not in values))
+
+
+def _state_near_misses(
+    stated: Stated, misses: tuple[tuple[str, str], ...], *, said: tuple[str, ...]
+) -> None:
+    """Fault the near misses, except those of columns that a request body says already."""
+    for name, column in misses:
+        if column in said:
+            continue
+        shown = quote(name)
+        fault = Fault(reason=unknown_column(shown, column), column=shown[1:-1], advice=RENAME)
+        stated.faults += (fault,)
+        stated.mistaken += (column,)
 
 
 def _no_image(values: dict[str, Any]) -> Fault:

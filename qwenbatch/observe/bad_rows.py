@@ -16,12 +16,13 @@ _MOST_REASON = 400
 
 @dataclass(slots=True)
 class _Tally:
+    most: int | None
     told: int = 0
     more: int = 0
 
     def take(self) -> bool:
         """Whether one more may be told in full; else it is counted."""
-        if self.told < MOST_IN_FULL:
+        if self.most is None or self.told < self.most:
             self.told += 1
             return True
         self.more += 1
@@ -29,12 +30,16 @@ class _Tally:
 
 
 class BadRows:
-    """What to tell a person of refused and doubtful rows. `encoding` is where it will stand."""
+    """What to tell a person of refused and doubtful rows.
 
-    def __init__(self, encoding: str = "utf-8") -> None:
+    `encoding` is where it will stand; `most` rows, and as many warnings, are told in full, all of
+    them if it is None.
+    """
+
+    def __init__(self, encoding: str = "utf-8", *, most: int | None = MOST_IN_FULL) -> None:
         self._encoding = encoding
-        self._refused = _Tally()
-        self._warned = _Tally()
+        self._refused = _Tally(most)
+        self._warned = _Tally(most)
 
     def tell(self, event: Event) -> str | None:
         """The sentence for an event; None if it is not of bad rows, or is only counted."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from qwenbatch.core.money import dollars
+from qwenbatch.core.stops import ExitStatus
 from qwenbatch.core.verdicts import Kind
 from qwenbatch.observe.amounts import number_of, span
 from qwenbatch.observe.plain_text import plain
@@ -55,6 +56,37 @@ def closing_summary(
             page.copied("next", command_again)
 
 
+def bad_end(summary: Summary, *, again: str | None) -> list[str]:
+    """What is wrong and what to do, a line each, for who wants to read errors only.
+
+    Nothing if every item is saved. `again` is the exact command that goes on, if there is one.
+    """
+    if summary.exit_status is ExitStatus.SAVED:
+        return []
+    foreseen = summary.estimate is not None
+    if summary.stopped_by is not None:
+        words = STOP_WORDS[summary.stopped_by]
+        verb = "would stop" if foreseen else "stopped"
+        return [f"qwenbatch: {verb} ({summary.stopped_by}): {words.means}", f"  {words.advice}"]
+    items = summary.items
+    wrong = (
+        (items.failed, "failed"),
+        (items.invalid, "invalid"),
+        (items.lost, "lost"),
+        (items.uncertain, "uncertain: perhaps paid"),
+        (items.pending, "pending"),
+    )
+    told = ", ".join(f"{number:,} {word}" for number, word in wrong if number)
+    lines = [f"qwenbatch: of {number_of(items.total, 'item')}: {told}"]
+    if again is None:
+        lines.append("  say it without --quiet to read more")
+    elif items.uncertain:
+        lines.append(f"  by the invoice: {plain(again, most=_MOST_PATH)}")
+    else:
+        lines.append(f"  see `qwenbatch status`; next: {plain(again, most=_MOST_PATH)}")
+    return lines
+
+
 @dataclass(frozen=True, slots=True)
 class _Page:
     console: Terminal
@@ -84,6 +116,9 @@ def _tell_end(page: _Page, summary: Summary) -> None:
         page.line(f"every item is saved{took}", "green")
     else:
         page.line(f"finished{took}; not every item is saved", "yellow")
+        if summary.exit_status is ExitStatus.UNCERTAIN:
+            page.line("  what is uncertain is settled by the invoice, which costs nothing;")
+            page.line("  --resend-uncertain would send it again instead, and may pay twice")
 
 
 def _tell_counts(page: _Page, summary: Summary, *, sandbox: bool) -> None:
@@ -142,8 +177,12 @@ def _money(summary: Summary, *, sandbox: bool) -> Iterator[tuple[str, str]]:
 
 def _tell_failures(page: _Page, summary: Summary) -> None:
     ranked = sorted(summary.failures.items(), key=lambda pair: (-pair[1], pair[0]))
+    said = None if summary.stopped_by is None else STOP_WORDS[summary.stopped_by]
     for name, number in ranked[:MOST_KINDS]:
         words = _words_of(name)
+        if words == said:
+            page.line(f"{number:,} {name.replace('_', ' ')}", "red")
+            continue
         page.line(f"{number:,} {name.replace('_', ' ')}: {words.means}", "red")
         page.line(f"  {words.advice}")
     if len(ranked) > MOST_KINDS:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TextIO
 from qwenbatch.core.events import Event, Planned, RunClosed, RunOpened, Stopping
 from qwenbatch.core.money import dollars
 from qwenbatch.observe.amounts import number_of, other_counts, per_second, span
-from qwenbatch.observe.bad_rows import BadRows
+from qwenbatch.observe.bad_rows import MOST_IN_FULL, BadRows
 from qwenbatch.observe.plain_text import plain, without_queries
 from qwenbatch.observe.progress import Progress
 
@@ -27,7 +27,8 @@ class Lines:
     """An observer that writes lines such as `14:03:10 412 of 1,204 items saved, 31 in flight`.
 
     `clock` is monotonic, in seconds; `wall` gives the time that stands before a line, in the zone
-    that the reader lives in. A stream that can no longer be written is left alone: `failure` then
+    that the reader lives in. `most_rows` bad rows are told in full, all if
+    None. A stream that can no longer be written is left alone: `failure` then
     says why, and the run goes on.
     """
 
@@ -37,6 +38,7 @@ class Lines:
         *,
         clock: Callable[[], float],
         wall: Callable[[], datetime],
+        most_rows: int | None = MOST_IN_FULL,
     ) -> None:
         self.failure: str | None = None
         self._stream = stream
@@ -44,7 +46,7 @@ class Lines:
         self._clock = clock
         self._wall = wall
         self._progress = Progress()
-        self._bad_rows = BadRows(self._encoding)
+        self._bad_rows = BadRows(self._encoding, most=most_rows)
         self._last = clock()
 
     def __call__(self, event: Event) -> None:

@@ -28,7 +28,7 @@ REDRAW = 0.25
 """Seconds between two drawings, at least."""
 
 _PATIENCE = 2.0
-_MOST_NOTES = 2 * MOST_IN_FULL + 8
+_OTHER_NOTES = 8
 
 
 def can_show(console: Console) -> bool:
@@ -41,7 +41,8 @@ class Screen:
 
     A thread of its own draws it, four times a second at most, so that a terminal that stands still
     (Ctrl-S, a slow line) never holds up the run. With `painter=False` there is no thread: whoever
-    calls `tick` draws. `clock` is monotonic, in seconds, and is asked from that thread too. When
+    calls `tick` draws. `most_rows` bad rows are told in full, all if None.
+    `clock` is monotonic, in seconds, and is asked from that thread too. When
     the context ends, the area goes: the closing summary takes its place. A console that can no
     longer be written is left alone: `failure` then says why.
     """
@@ -52,13 +53,16 @@ class Screen:
         *,
         clock: Callable[[], float],
         painter: bool = True,
+        most_rows: int | None = MOST_IN_FULL,
     ) -> None:
         self.failure: str | None = None
         self._console = console
         self._clock = clock
         self._progress = Progress()
-        self._bad_rows = BadRows(console.encoding)
-        self._notes: deque[str] = deque(maxlen=_MOST_NOTES)
+        self._bad_rows = BadRows(console.encoding, most=most_rows)
+        self._notes: deque[str] = deque(
+            maxlen=None if most_rows is None else 2 * most_rows + _OTHER_NOTES,
+        )
         self._state = Lock()
         self._drawing = Lock()
         self._drawn_at: float | None = None

@@ -59,6 +59,12 @@ class Occupancy:
         The stamp is given where a result of ours was known by its digest only: it was copied,
         touched, or put into place just before a death.
         """
+        try:
+            return self._look(holding)
+        except OSError:
+            return Occupant.UNREADABLE, None
+
+    def _look(self, holding: Holding) -> tuple[Occupant, FileStamp | None]:
         owner = holding.owner
         suffix = owner.suffix if owner else holding.suffix
         path = holding.path + suffix

@@ -18,6 +18,7 @@ from qwenbatch.core.stops import StopReason, exit_status
 from qwenbatch.core.summary import Summary
 from qwenbatch.engine.governor import Governor
 from qwenbatch.engine.planner import PlanCancelledError
+from qwenbatch.engine.shield import unbroken
 from qwenbatch.errors import DiskError
 from qwenbatch.imaging.verify import ResultVerifier
 from qwenbatch.ledger import census, runs
@@ -71,6 +72,7 @@ class Batch:
         self._shelf = Shelf(self._folders, ResultVerifier, self._room.saw)
         self._name = _run_name()
         self._scope = anyio.CancelScope()
+        self._opened = False
 
     async def run(self) -> Summary:
         """Plan, ask, place, send; the summary, whatever stopped it.
@@ -94,9 +96,9 @@ class Batch:
                 self._tell_opened(str(manifest.path), gateway)
                 with self._scope:
                     await self._lead(writer, number, governor, spool)
+                summary = await unbroken(self._close(writer, number, governor, gateway))
                 signals.cancel_scope.cancel()
-            with anyio.CancelScope(shield=True):
-                return await self._close(writer, number, governor, gateway)
+            return summary
         raise AssertionError  # the stack swallows no exception
 
     # ------------------------------------------------------------------ its parts
@@ -150,12 +152,12 @@ class Batch:
             )
             foreseen = await self._tell_planned(writer, number)
             await self._record_items(writer)
-            if refused and self._settings.strict:
-                return
-            if foreseen.edits and not await self._agreed(foreseen, governor):
-                return
+            send = not (refused and self._settings.strict)
+            if send and foreseen.edits:
+                send = await self._agreed(foreseen, governor)
             agenda = Agenda(writer)
             await agenda.open_placements()
+            self._opened = True
             site = Site(
                 settings=self._settings,
                 folders=self._folders,
@@ -168,13 +170,13 @@ class Batch:
                 report=self._report,
             )
             async with engine(site, run=self._name) as run:
-                await run()
+                await run(send=send)
             if agenda.changed:
                 await self._record_items(writer)
         except PlanCancelledError:
             return
         except DiskError as error:
-            governor.stop(StopReason.DISK, str(error))
+            governor.stop(StopReason.DISK, error.what)
 
     def _ledger(self, writer: Writer, number: int, spool: Spool) -> Ledger:
         caps, wall = self._settings.caps, self._clock.wall
@@ -229,7 +231,8 @@ class Batch:
         gateway: str,
     ) -> Summary:
         """Count what there is, record how the run ended, and tell it."""
-        items, failures = await writer(lambda db: census.count_items(db, number))
+        opened = self._opened
+        items, failures = await writer(lambda db: census.count_items(db, number, opened=opened))
         summary = Summary(
             run=self._name,
             stopped_by=governor.stopped_by,
@@ -266,7 +269,7 @@ class Batch:
 
     async def _tell_planned(self, writer: Writer, number: int) -> Estimate:
         foreseen = await estimate(self._settings, writer, run=number, clock=self._clock)
-        items, _ = await writer(lambda db: census.count_items(db, number))
+        items, _ = await writer(lambda db: census.count_items(db, number, opened=False))
         to_place = await writer(census.count_to_place)
         self._report(Planned(items=items, estimate=foreseen, to_place=to_place))
         return foreseen

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qwenbatch.core.events import Planned, RunClosed, RunOpened
-from qwenbatch.core.stops import ExitStatus, StopReason, exit_status
+from qwenbatch.core.stops import StopReason, exit_status
 from qwenbatch.core.summary import Summary
 from qwenbatch.ledger import census
 from qwenbatch.results.folders import OutFolders
@@ -53,7 +53,7 @@ async def check(
             cancelled=lambda: False,
         )
         foreseen = await estimate(settings, writer, run=None, clock=clock)
-        items, failures = await writer(lambda db: census.count_items(db, None))
+        items, failures = await writer(lambda db: census.count_items(db, None, opened=False))
         to_place = await writer(census.count_to_place)
         report(Planned(items=items, estimate=foreseen, to_place=to_place))
         sends = not (refused and settings.strict)
@@ -62,7 +62,7 @@ async def check(
         summary = Summary(
             run="check",
             stopped_by=stop,
-            exit_status=ExitStatus.UNFINISHED if not sends else exit_status(stop, after),
+            exit_status=exit_status(stop, after),
             items=items,
             edits=await writer(lambda db: census.count_edits(db, -1)),
             cost=await writer(lambda db: census.count_cost(db, None)),

@@ -14,6 +14,7 @@ import anyio
 from qwenbatch.core.money import dollars
 from qwenbatch.core.pictures import predicted_size
 from qwenbatch.errors import DiskError
+from qwenbatch.observe.bad_rows import MOST_IN_FULL
 from qwenbatch.observe.fanout import Fanout
 from qwenbatch.wiring.clock import SystemClock, local_now
 
@@ -42,11 +43,21 @@ class DisplaySettings:
 
 
 class Display:
-    """The observers of one run; used as the run's report."""
+    """The observers of one run; used as the run's report.
 
-    def __init__(self, settings: DisplaySettings, *, question: bool) -> None:
+    With `every_row` every bad row is told in full, otherwise the first ones.
+    """
+
+    def __init__(
+        self,
+        settings: DisplaySettings,
+        *,
+        question: bool,
+        every_row: bool = False,
+    ) -> None:
         self._settings = settings
         self._question = question
+        self._most_rows = None if every_row else MOST_IN_FULL
         self._screen: Screen | None = None
         self._lines: Lines | None = None
         self._fanout = Fanout(())
@@ -109,11 +120,17 @@ class Display:
         again: str | None,
         sandbox: bool,
     ) -> None:
-        """Print how it ended: one JSON object on stdout, or a page for a person."""
+        """Print how it ended: one JSON object, a page for a person, or only a bad end."""
         if self._settings.json:
             sys.stdout.write(json.dumps(summary.to_json(), ensure_ascii=False) + "\n")
             sys.stdout.flush()
-        elif not self._settings.quiet:
+        elif self._settings.quiet:
+            from qwenbatch.observe.closing import bad_end  # noqa: PLC0415 - draws in rich
+
+            with suppress(OSError):
+                # Nobody reads any more; the exit status still says how it ended.
+                sys.stderr.writelines(f"{line}\n" for line in bad_end(summary, again=again))
+        else:
             from qwenbatch.observe.closing import closing_summary  # noqa: PLC0415 - draws in rich
             from qwenbatch.observe.terminal import Terminal  # noqa: PLC0415 - likewise
 
@@ -134,11 +151,18 @@ class Display:
 
             console = Terminal(file=sys.stderr)
             if can_show(console):
-                self._screen = stack.enter_context(Screen(console, clock=clock))
+                self._screen = stack.enter_context(
+                    Screen(console, clock=clock, most_rows=self._most_rows)
+                )
                 return self._screen
         from qwenbatch.observe.lines import Lines  # noqa: PLC0415 - one or the other
 
-        self._lines = Lines(sys.stderr, clock=clock, wall=local_now)
+        self._lines = Lines(
+            sys.stderr,
+            clock=clock,
+            wall=local_now,
+            most_rows=self._most_rows,
+        )
         return self._lines
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qwenbatch.errors import DiskError, LedgerError
-from qwenbatch.ledger import database
+from qwenbatch.ledger import database, plan
 from qwenbatch.ledger.file_system import file_system, is_network
 from qwenbatch.ledger.location import locate
 from qwenbatch.ledger.lock import locked
@@ -139,6 +139,7 @@ def ledger_to_read(out: Path, ledger: Path | None = None) -> apsw.Connection:
 
 @contextmanager
 def _writing(connection: apsw.Connection) -> Iterator[Writer]:
+    plan.make_tables(connection)
     writer = Writer(connection)
     try:
         yield writer

@@ -58,7 +58,7 @@ async def make_plan(
     cancelled: Callable[[], bool],
 ) -> tuple[Occupancy, int]:
     """Plan in a thread: what looks at the items' paths, and how many rows were refused."""
-    book = await anyio.to_thread.run_sync(PlanStore, writer)
+    book = PlanStore(writer)
     occupancy = Occupancy(folders, book)
     reader = Reader(
         SourceCache(writer, keep=keep_sources),

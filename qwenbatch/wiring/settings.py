@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from qwenbatch.core.budget import Caps
 from qwenbatch.core.money import DEFAULT_PRICE, MicroUSD
 from qwenbatch.core.plan import Asked
+from qwenbatch.core.subscription_key import checked_key
 from qwenbatch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class RunSettings:
 def api_key() -> str:
     """The key, from QWENBATCH_API_KEY or the file that QWENBATCH_API_KEY_FILE names.
 
-    Raises UsageError, which never shows it, if there is none.
+    Raises UsageError, which never shows it, if there is none, or what is there can be none.
     """
     path = os.environ.get("QWENBATCH_API_KEY_FILE")
     key = os.environ.get("QWENBATCH_API_KEY", "")
@@ -82,10 +83,15 @@ def api_key() -> str:
                 f"QWENBATCH_API_KEY_FILE names {path}, which cannot be read: {error}",
                 "name a file that holds the key alone",
             ) from error
+        if not key.strip():
+            raise UsageError(
+                f"QWENBATCH_API_KEY_FILE names {path}, which is empty",
+                "name a file that holds the key alone",
+            )
     if not key.strip():
         raise UsageError(
             "there is no key for the gateway",
             "export QWENBATCH_API_KEY=…, or name its file in QWENBATCH_API_KEY_FILE;"
             " or try it out free of charge with --sandbox",
         )
-    return key.strip()
+    return checked_key(key.strip())

@@ -22,7 +22,8 @@ AMOUNTS = st.integers(0, 10**15).map(MicroUSD)
         ("0", 0),
         ("0.0000005", 1),
         ("0.0000004", 0),
-        ("1e2", 100_000_000),
+        ("1,204.50", 1_204_500_000),
+        ("1,204,000", 1_204_000_000_000),
         ("1000000000", 10**15),
     ],
 )
@@ -32,7 +33,8 @@ def test_money_is_parsed(text: str, micro: int) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "$", "x", "1.2.3", "-1", "-0.01", "nan", "inf", "-inf", "1000000000.01", "1e99", "5 USD"],
+    ["", "$", "x", "1.2.3", "-1", "-0.01", "nan", "inf", "-inf", "1000000000.01", "1e99", "5 USD"]
+    + ["10,50", "0,055", "1,0500", ",5", "1_0", "1e3", "+1", "$-1", "1,05.5", "٣"],
 )
 def test_money_that_is_no_amount_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no amount"):

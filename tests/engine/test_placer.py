@@ -21,7 +21,7 @@ from qwenbatch.core.states import EditEvent, EditState
 from qwenbatch.engine.placer import Placer
 from qwenbatch.imaging.verify import ResultVerifier
 from qwenbatch.ledger.agenda import Agenda
-from qwenbatch.ledger.plan import PlanStore
+from qwenbatch.ledger.plan import PlanStore, make_tables
 from qwenbatch.results.folders import OutFolders
 from qwenbatch.results.occupancy import Occupancy
 from qwenbatch.results.shelf import Shelf
@@ -78,6 +78,7 @@ class Gallery:
     def __init__(self, world: World, out: Path) -> None:
         self.world, self.folders = world, OutFolders(out)
         self.folders.make()
+        world.writer.now(make_tables)
         self.plan = PlanStore(world.writer)
         self.book = world.ledger()
         self.fetcher = FakeFetcher()

@@ -18,7 +18,7 @@ from qwenbatch.core.plan import DraftRow, Fate, Judged, KeyedRow
 from qwenbatch.core.states import EditState, PlacementState
 from qwenbatch.ledger import database, edits, placements
 from qwenbatch.ledger.agenda import Agenda
-from qwenbatch.ledger.plan import PAGE, PlanStore
+from qwenbatch.ledger.plan import PAGE, PlanStore, make_tables
 from qwenbatch.ledger.writer import Writer
 from tests.ledger.conftest import NOW, Book
 
@@ -92,6 +92,7 @@ class Planned:
         self.db = database.blank()
         self.book = Book(self.db)
         self.writer = Writer(self.db)
+        self.writer.now(make_tables)
         self.store = PlanStore(self.writer)
         self.lines = dict(enumerate(lines, 1))
         drafts = [draft(number, line) for number, line in self.lines.items()]

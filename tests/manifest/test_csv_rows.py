@@ -293,3 +293,7 @@ def test_csv_nameless_first_column_travels(read: Read) -> None:
 def test_csv_ends_at_the_limit_bad_rows_counted(read: Read) -> None:
     rows = read("m.csv", "image,instruction\n,x\na.jpg,x\nb.jpg,x\n", limit=2)
     assert [row.line for row in rows] == [2, 3]
+
+
+def test_csv_with_a_header_alone_has_no_rows(read: Read) -> None:
+    assert read("m.csv", "image,instruction\n") == []

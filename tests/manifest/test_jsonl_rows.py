@@ -314,4 +314,10 @@ def test_jsonl_instruction_for_all_fills_what_a_row_leaves_out(read: Read) -> No
 
 def test_jsonl_near_miss_of_image_is_named(read: Read) -> None:
     (fault,) = only_bad(read("m.jsonl", '{"Images":"a.jpg","instruction":"x"}')).faults
-    assert 'Rename "Images" to "image"' in fault.advice
+    assert fault.column == "Images"
+    assert fault.reason == 'the column "Images" is not known: did you mean "image"?'
+
+
+def test_jsonl_distant_miss_of_image_is_advised(read: Read) -> None:
+    (fault,) = only_bad(read("m.jsonl", '{"img":"a.jpg","instruction":"x"}')).faults
+    assert 'Rename "img" to "image"' in fault.advice

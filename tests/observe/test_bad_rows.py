@@ -50,3 +50,10 @@ def test_bad_rows_hold_hostile_text_harmless() -> None:
     )
 
     assert told == r"m.csv:3: https://h/a.png: not sent: line one\nline two"
+
+
+def test_bad_rows_are_all_told_where_no_bound_is_set() -> None:
+    bad = BadRows(most=None)
+    row = RowRefused(where="m.csv:1", image="a.jpg", reason="empty", advice="")
+    assert all(bad.tell(row) for _ in range(500))
+    assert bad.rest() == []

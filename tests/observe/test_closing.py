@@ -10,7 +10,7 @@ from qwenbatch.core.money import NOTHING, MicroUSD
 from qwenbatch.core.stops import STOP_STATUS, ExitStatus, StopReason
 from qwenbatch.core.summary import Cost, EditCounts, Estimate, ItemCounts, Summary
 from qwenbatch.core.verdicts import Kind
-from qwenbatch.observe.closing import closing_summary
+from qwenbatch.observe.closing import bad_end, closing_summary
 from qwenbatch.observe.terminal import Terminal
 from qwenbatch.observe.words import KIND_WORDS, STOP_WORDS
 
@@ -167,3 +167,37 @@ def test_closing_outlives_its_reader() -> None:
 
     with pytest.raises(BrokenPipeError):
         file.close()
+
+
+def test_closing_says_a_stop_and_its_failures_in_one_sentence_once() -> None:
+    stopped = replace(
+        WORST, stopped_by=StopReason.DENIED, exit_status=ExitStatus.GATEWAY, failures={"denied": 3}
+    )
+    text = printed(stopped)
+    assert text.count("the key was refused") == 1
+    assert text.count("check QWENBATCH_API_KEY") == 1
+    assert "\n3 denied\n" in text
+
+
+def test_closing_offers_a_resending_in_words_only() -> None:
+    uncertain = replace(
+        SAVED, items=ItemCounts(total=2, saved=1, uncertain=1), exit_status=ExitStatus.UNCERTAIN
+    )
+    lines = printed(uncertain, command_again="qwenbatch settle o --as paid|unpaid").splitlines()
+    assert any("--resend-uncertain" in line for line in lines[:-1])
+    assert lines[-1] == "next: qwenbatch settle o --as paid|unpaid"
+
+
+def test_closing_of_a_quiet_run_tells_errors_only() -> None:
+    assert bad_end(SAVED, again=None) == []
+    words = STOP_WORDS[StopReason.BREAKER]
+    assert bad_end(WORST, again="x") == [
+        f"qwenbatch: stopped (breaker): {words.means}",
+        f"  {words.advice}",
+    ]
+    finished = replace(WORST, stopped_by=None, exit_status=ExitStatus.UNCERTAIN)
+    assert bad_end(finished, again="qwenbatch settle o --as paid|unpaid") == [
+        "qwenbatch: of 1,204 items: 3 failed, 2 invalid, 4 lost, 1 uncertain: perhaps paid,"
+        " 194 pending",
+        "  by the invoice: qwenbatch settle o --as paid|unpaid",
+    ]

@@ -23,7 +23,7 @@ from qwenbatch.core.stops import exit_status
 from qwenbatch.core.summary import Cost, EditCounts, Summary
 from qwenbatch.ledger import edits, placements, runs
 from qwenbatch.ledger.database import create_or_open, open_reader
-from qwenbatch.ledger.plan import PlanStore
+from qwenbatch.ledger.plan import PlanStore, make_tables
 from qwenbatch.ledger.standing import read_standing
 from qwenbatch.ledger.writer import Writer
 
@@ -101,6 +101,7 @@ class Book:
         if self._plans:
             self.reopen()
         self._plans += 1
+        self._writer.now(make_tables)
         PlanStore(self._writer).add([draft(row) for row in rows])
         self._writer.now(lambda db: runs.record_items(db, manifest))
 
