@@ -197,7 +197,9 @@ def test_closing_of_a_quiet_run_tells_errors_only() -> None:
     ]
     finished = replace(WORST, stopped_by=None, exit_status=ExitStatus.UNCERTAIN)
     assert bad_end(finished, again="qwenbatch settle o --as paid|unpaid") == [
-        "qwenbatch: of 1,204 items: 3 failed, 2 invalid, 4 lost, 1 uncertain: perhaps paid,"
-        " 194 pending",
+        (
+            "qwenbatch: of 1,204 items: 3 failed, 2 invalid, 4 lost, 1 uncertain: perhaps paid,"
+            " 194 pending"
+        ),
         "  by the invoice: qwenbatch settle o --as paid|unpaid",
     ]
