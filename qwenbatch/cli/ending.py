@@ -40,7 +40,7 @@ def command_again(summary: Summary, *, out: str) -> str | None:
         case ExitStatus.SAVED:
             return None
         case ExitStatus.UNCERTAIN:
-            return f"qwenbatch settle {shlex.quote(out)} --as paid|unpaid"
+            return shlex.join(["qwenbatch", "settle", out, "--as", "paid|unpaid"])
         case _:
             return shlex.join(
                 ["qwenbatch", *(word for word in sys.argv[1:] if word != "--resend-uncertain")],

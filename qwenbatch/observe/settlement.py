@@ -53,7 +53,7 @@ def _lines(done: Settlement, ruling: Ruling, again: str, *, dry_run: bool) -> It
     if done.left:
         attempts = number_of(done.left, "uncertain attempt")
         yield f"left: {attempts}, perhaps paid: {dollars(done.left_amount)}"
-        yield f"  {again} paid|unpaid [--edit KEY] [--day YYYY-MM-DD]"
+        yield f"  {again} 'paid|unpaid' [--edit KEY] [--day YYYY-MM-DD]"
     else:
         yield "left: nothing is uncertain"
 

@@ -107,7 +107,7 @@ def tell_status(out: Path, *, ledger: Path | None, to: TextIO, as_json: bool) ->
 def _remedies(db: apsw.Connection, standing: LedgerStanding, out: Path) -> Remedies:
     """The commands that end the exposure, as they are typed here."""
     return Remedies(
-        settle=f"{shlex.join(['qwenbatch', 'settle', str(out), '--as'])} paid|unpaid",
+        settle=shlex.join(["qwenbatch", "settle", str(out), "--as", "paid|unpaid"]),
         resend=_resend(db, standing, out) if standing.runs else None,
     )
 

@@ -34,7 +34,7 @@ def test_run_words_never_resend_in_the_next_command(monkeypatch: pytest.MonkeyPa
     assert command_again(ended(ExitStatus.SAVED), out="o") is None
     assert command_again(ended(ExitStatus.CAP), out="o") == "qwenbatch run 'a b.csv'"
     again = command_again(ended(ExitStatus.UNCERTAIN), out="my out")
-    assert again == "qwenbatch settle 'my out' --as paid|unpaid"
+    assert again == "qwenbatch settle 'my out' --as 'paid|unpaid'"
 
 
 def test_run_words_tell_all_bad_rows_of_a_check(

@@ -115,7 +115,7 @@ def test_status_in_words_names_the_commands_that_end_an_exposure(
 
     told = call("status", shop.out)
 
-    assert f"qwenbatch settle {shop.out} --as paid|unpaid" in told
+    assert f"qwenbatch settle {shop.out} --as 'paid|unpaid'" in told
     assert f"qwenbatch run {source} -o {shop.out} --resend-uncertain" in told
     for words in (
         "1  saved",
