@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from qwenbatch.core.money import MicroUSD
 from qwenbatch.core.outcomes import ItemState
-from qwenbatch.core.plan import Fate, Standing, failure_of, state_of
-from qwenbatch.core.states import EditState, PlacementState
+from qwenbatch.core.plan import Fate, failure_of, state_of
 from qwenbatch.core.summary import Cost, EditCounts, ItemCounts
-from qwenbatch.core.verdicts import Kind
 from qwenbatch.ledger.database import all_rows
+from qwenbatch.ledger.standing import standing_of
 
 if TYPE_CHECKING:
     import apsw
@@ -41,7 +40,7 @@ def count_items(
         " GROUP BY 1, 2, 3, 4, 5",
         (opened, -1 if run is None else run),
     ):
-        standing = _standing(edit, kind, placement)
+        standing = standing_of(edit, kind, placement)
         state = state_of(standing, invalid=bool(invalid))
         counts["total"] += items
         counts[state] += items
@@ -65,20 +64,12 @@ def count_after(db: apsw.Connection) -> ItemCounts:
         counts["total"] += items
         match fate:
             case Fate.HELD:
-                counts[state_of(_standing(edit, kind, placement), invalid=False)] += items
+                counts[state_of(standing_of(edit, kind, placement), invalid=False)] += items
             case Fate.SAVED | Fate.PLACE | Fate.SEND | Fate.RESEND_LOST:
                 counts[ItemState.SAVED] += items
             case _:
                 counts[ItemState.INVALID] += items
     return ItemCounts(**counts)
-
-
-def _standing(edit: str | None, kind: str | None, placement: str | None) -> Standing:
-    return Standing(
-        edit=EditState(edit) if edit else None,
-        kind=Kind(kind) if kind else None,
-        placement=PlacementState(placement) if placement else None,
-    )
 
 
 def count_edits(db: apsw.Connection, run: int) -> EditCounts:

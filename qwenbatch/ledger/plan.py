@@ -10,10 +10,9 @@ import msgspec
 from qwenbatch.core.holdings import Holding, Known
 from qwenbatch.core.items import Fault
 from qwenbatch.core.placements import FileStamp
-from qwenbatch.core.plan import Fate, KeyedRow, NamedRow, Standing
-from qwenbatch.core.states import EditState, PlacementState
-from qwenbatch.core.verdicts import Kind
+from qwenbatch.core.plan import Fate, KeyedRow, NamedRow
 from qwenbatch.ledger.database import all_rows
+from qwenbatch.ledger.standing import standing_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -285,11 +284,7 @@ def holding_of(row: tuple[Any, ...]) -> Holding:
         number=number,
         key=key,
         path=path,
-        standing=Standing(
-            edit=EditState(state) if state else None,
-            kind=Kind(kind) if kind else None,
-            placement=PlacementState(placed) if placed else None,
-        ),
+        standing=standing_of(state, kind, placed),
         suffix=suffix or "",
         owner=None
         if owner is None

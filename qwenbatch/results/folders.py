@@ -6,10 +6,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-OWN = ".qwenbatch"
-"""Our folder in OUT: ledger, lock, temporary files, replaced results."""
+from qwenbatch.core.paths import OWN_FOLDER
 
-REPLACED = f"{OWN}/replaced"
+REPLACED = f"{OWN_FOLDER}/replaced"
 """Where results go that make room for another edit's, relative to OUT."""
 
 
@@ -22,7 +21,7 @@ class OutFolders:
     @property
     def own(self) -> Path:
         """Our folder, for us alone to read."""
-        return self.out / OWN
+        return self.out / OWN_FOLDER
 
     @property
     def scratch(self) -> Path:
@@ -34,10 +33,6 @@ class OutFolders:
         self.out.mkdir(parents=True, exist_ok=True)
         for folder in (self.own, self.scratch):
             folder.mkdir(mode=0o700, exist_ok=True)
-
-    def place(self, relative: str) -> str:
-        """A path relative to OUT as an absolute one, cheaply, as text."""
-        return f"{self.out}/{relative}"
 
     def file(self, relative: str) -> Path:
         """A path relative to OUT as an absolute one."""
