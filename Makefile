@@ -6,12 +6,13 @@ BIN := $(VENV)/bin
 BUILD := .build
 SOURCES := $(shell find qwenbatch -type f -not -path '*/__pycache__/*') pyproject.toml README.md
 
-.PHONY: demo test check soak floors format clean help
+.PHONY: demo test check soak bench floors format clean help
 
 help:
 	@echo "make demo    edit five pictures in the sandbox: no key, no cost"
 	@echo "make test    all tests, on the package as it is installed from its wheel"
 	@echo "make soak    a death at every step, a hundred at random moments, held against the sandbox's books"
+	@echo "make bench   speed, memory and scale against peers, as one table of ratios"
 	@echo "make check   formatter, linter, types, the floors of the house and of the dependencies"
 	@echo "make format  put the code into its form"
 	@echo "make clean   remove what was made"
@@ -26,6 +27,9 @@ test: $(BUILD)/installed
 soak: $(BUILD)/installed
 	QWENBATCH_TEST_KILLS=100 $(BIN)/pytest --numprocesses 2 -m "soak or not soak" -rP \
 		tests/e2e/test_e2e_kills.py tests/e2e/test_e2e_steps.py
+
+bench: $(BUILD)/environment
+	$(BIN)/python -m tests.benchmarks $(BENCH)
 
 check: $(BUILD)/environment $(BUILD)/floors
 	$(BIN)/ruff format --check .
