@@ -113,7 +113,13 @@ def run_check(settings: RunSettings, shown: DisplaySettings) -> NoReturn:
     from qwenbatch.wiring.checking import check as look  # noqa: PLC0415 - start-up
     from qwenbatch.wiring.display import Display  # noqa: PLC0415 - start-up
 
-    display = Display(shown, question=False, every_row=True)
+    display = Display(
+        shown,
+        out=settings.out_folder,
+        asks_to_pay=False,
+        asks_to_go_on=False,
+        every_row=True,
+    )
 
     async def lead() -> tuple[Summary, list[tuple[int, int, int]]]:
         return await look(settings, report=display.report)

@@ -83,6 +83,20 @@ Limit = Annotated[
         show_default=False,
     ),
 ]
+CanaryOption = Annotated[
+    int,
+    typer.Option(
+        "--canary",
+        envvar="QWENBATCH_CANARY",
+        help="Send so many edits first, spread over the manifest; on a terminal show them and ask,"
+        " elsewhere go on only if all are saved.",
+        metavar="N",
+        min=0,
+        max=100,
+        rich_help_panel=MONEY,
+        show_default=False,
+    ),
+]
 Strict = Annotated[
     bool,
     typer.Option(

@@ -10,6 +10,7 @@ from qwenbatch.cli.ending import command_again, sole, tell_of_nothing, untold_ou
 from qwenbatch.cli.options import (
     Attempts,
     BudgetOption,
+    CanaryOption,
     Concurrency,
     DryRun,
     Gateway,
@@ -68,6 +69,7 @@ def run(
     attempts: Attempts = 4,
     timeout: Timeout = 300.0,
     limit: Limit = None,
+    canary: CanaryOption = 0,
     retry_failed: RetryFailed = False,
     retry_kind: RetryKind = None,
     resend_uncertain: ResendUncertain = False,
@@ -110,6 +112,7 @@ def run(
         attempts=attempts,
         timeout=timeout,
         limit=limit,
+        canary=canary,
         retry_failed=retry_failed,
         retry_kind=retry_kind,
         resend_uncertain=resend_uncertain,
@@ -124,8 +127,13 @@ def run(
         run_check(settings, shown)
     if out is None and not sandbox and not is_at_terminal():
         raise untold_out()
-    question = not yes and not sandbox and is_at_terminal()
-    display = Display(shown, question=question)
+    asks = not yes and is_at_terminal()
+    display = Display(
+        shown,
+        out=settings.out_folder,
+        asks_to_pay=asks and not sandbox,
+        asks_to_go_on=asks,
+    )
     summary = _lead(settings, display)
     folder = str(settings.out_folder)
     display.close(
@@ -145,7 +153,12 @@ def _lead(settings: RunSettings, display: Display) -> Summary:
     from qwenbatch.wiring.batch import Batch  # noqa: PLC0415 - start-up
 
     async def lead() -> Summary:
-        batch = Batch(settings, report=display.report, ask=display.ask)
+        batch = Batch(
+            settings,
+            report=display.report,
+            ask=display.ask,
+            approve=display.approve,
+        )
         async with anyio.create_task_group() as group:
             group.start_soon(display.keep_ticking)
             summary = await batch.run()

@@ -41,6 +41,7 @@ def run_settings(
     attempts: int,
     timeout: float,
     limit: int | None,
+    canary: int = 0,
     retry_failed: bool,
     retry_kind: Sequence[str] | None,
     resend_uncertain: bool,
@@ -81,6 +82,7 @@ def run_settings(
         attempts=attempts,
         timeout=parsing.timeout(timeout),
         limit=limit,
+        canary=canary,
         asked=Asked(
             resend_uncertain=resend_uncertain,
             resend_lost=resend_lost,

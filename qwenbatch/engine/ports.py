@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from qwenbatch.core.attempts import AttemptEnd, AttemptId, PermitAnswer, PermitRequest
+    from qwenbatch.core.canary import Canary
     from qwenbatch.core.events import Event
     from qwenbatch.core.holdings import Holding
     from qwenbatch.core.items import Fault, Source
@@ -235,11 +236,24 @@ class Shelf(Protocol):
 # ---------------------------------------------------------------------- for the run
 
 
+class Approve(Protocol):
+    """Whoever says whether the rest may follow the canaries."""
+
+    async def __call__(self, canaries: Sequence[Canary], /) -> bool:
+        """Look at what became of the canaries."""
+
+
 class Agenda(Protocol):
     """What the planned run has to do."""
 
     def edits(self) -> AsyncIterator[Edit]:
         """The edits to send, in the manifest's order, each once."""
+
+    async def canaries(self, wanted: int) -> list[Edit]:
+        """At most so many of the edits to send, spread evenly over the manifest."""
+
+    async def owner(self, path: str) -> EditKey | None:
+        """The edit to which a path belongs now; None if it is no row's."""
 
     async def rekey(self, old: Edit, keyed: KeyedRow) -> list[Edit]:
         """The edits that an edit makes whose source changed."""
@@ -259,6 +273,9 @@ class RunBook(Protocol):
 
     async def is_lost(self, key: EditKey) -> bool:
         """Whether nothing of a paid edit is in place, or may yet be."""
+
+    async def placement(self, key: EditKey, path: str) -> Placement | None:
+        """An edit's placement at a path, if it is noted and not lost."""
 
     async def remember_kind(self, key: EditKey, kind: Kind) -> None:
         """Note why an edit was not even sent."""

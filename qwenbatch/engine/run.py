@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from qwenbatch.core.canary import Canary
 from qwenbatch.core.events import RowRefused
 from qwenbatch.core.items import Fault
 from qwenbatch.core.plan import Fate
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from qwenbatch.engine.conductor import Conductor
     from qwenbatch.engine.governor import Governor
     from qwenbatch.engine.placer import Placer
-    from qwenbatch.engine.ports import Agenda, Rekeyer, Report, RunBook
+    from qwenbatch.engine.ports import Agenda, Approve, Rekeyer, Report, RunBook
 
 LIVES_PER_SLOT = 4
 """Edits that may be under way, waiting ones too, for each that may be in flight."""
@@ -48,6 +49,8 @@ class Run:
         book: RunBook,
         rekeyer: Rekeyer,
         lives: int,
+        canaries: int,
+        approve: Approve,
         report: Report,
     ) -> None:
         self._conductor = conductor
@@ -57,6 +60,8 @@ class Run:
         self._book = book
         self._rekeyer = rekeyer
         self._lives = anyio.CapacityLimiter(lives)
+        self._canaries = canaries
+        self._approve = approve
         self._report = report
 
     async def __call__(self, *, send: bool = True) -> None:
@@ -72,7 +77,8 @@ class Run:
                 try:
                     await self._start_placing(group)
                     if send:
-                        await self._start_sending(group)
+                        tried = await self._try_canaries()
+                        await self._start_sending(group, but=tried)
                 except QwenbatchError as error:
                     self._governor.stop(StopReason.DISK, error.what)
             # A short run ends before the ramp does, and does not wait for it.
@@ -87,11 +93,37 @@ class Run:
                     return
                 await self._spawn(group, partial(self._place, key))
 
-    async def _start_sending(self, group: TaskGroup) -> None:
+    async def _try_canaries(self) -> frozenset[EditKey]:
+        """Bring a few edits to their end first; the run stops unless they are approved of."""
+        if not self._canaries:
+            return frozenset()
+        edits = await self._agenda.canaries(self._canaries)
+        async with anyio.create_task_group() as group:
+            for edit in edits:
+                await self._spawn(group, partial(self._live, edit))
+        if edits and not self._governor.stopping:
+            canaries = [await self._canary(edit) for edit in edits]
+            if not await self._approve(canaries):
+                self._governor.stop(StopReason.CANARY, "only the canaries were sent")
+        return frozenset(edit.key for edit in edits)
+
+    async def _canary(self, edit: Edit) -> Canary:
+        """What became of a canary, under the key that its paths have by now."""
+        result = None
+        for path in edit.paths:
+            key = await self._agenda.owner(path)
+            placement = None if key is None else await self._book.placement(key, path)
+            if placement is not None and placement.stamp is not None:
+                result = result or placement.file
+        row = edit.keyed.row
+        return Canary(image=row.image, instruction=row.instruction, result=result)
+
+    async def _start_sending(self, group: TaskGroup, *, but: frozenset[EditKey]) -> None:
         async for edit in self._agenda.edits():
             if self._governor.stopping:
                 return
-            await self._spawn(group, partial(self._live, edit))
+            if edit.key not in but:
+                await self._spawn(group, partial(self._live, edit))
 
     async def _spawn(self, group: TaskGroup, life: Callable[[], Awaitable[None]]) -> None:
         """Start a life as soon as there is room for one more."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from qwenbatch.core.canary import spread
 from qwenbatch.core.plan import Edit, Fate, KeyedRow
 from qwenbatch.core.states import EditState
 from qwenbatch.ledger import placements
@@ -54,6 +55,10 @@ class Agenda:
         while page := await self._do(lambda db, last=last: _page(db, last)):  # type: ignore[misc] # bound
             for last, edit in page:  # noqa: B007 - the last one begins the next page
                 yield edit
+
+    async def canaries(self, wanted: int) -> list[Edit]:
+        """At most so many of the edits to send, spread evenly over the manifest."""
+        return await self._do(lambda db: _spread(db, wanted))
 
     async def rekey(self, old: Edit, keyed: KeyedRow) -> list[Edit]:
         """Rows whose source changed get its new key; the edits that they and the rest now make.
@@ -125,15 +130,33 @@ class Agenda:
         return int(count)
 
 
-def _page(db: apsw.Connection, last: int) -> list[tuple[int, Edit]]:
+_TO_SEND = (
+    "SELECT {columns} FROM temp.rows r WHERE fate IN ('send', 'resend_lost') AND number > ?"
+    " AND number = (SELECT min(number) FROM temp.rows o WHERE o.key = r.key"
+    "               AND o.fate IN ('send', 'resend_lost'))"
+)
+"""The first row of every edit to send, behind a row's number."""
+
+
+def _spread(db: apsw.Connection, wanted: int) -> list[Edit]:
+    total = int(db.execute(_TO_SEND.format(columns="count(*)"), (0,)).get)
+    return [
+        edit for place in spread(total, wanted) for _, edit in _page(db, 0, limit=1, offset=place)
+    ]
+
+
+def _page(
+    db: apsw.Connection,
+    last: int,
+    *,
+    limit: int = PAGE,
+    offset: int = 0,
+) -> list[tuple[int, Edit]]:
     rows = all_rows(
         db.execute(
-            "SELECT number, row, fate, expected FROM temp.rows r"
-            " WHERE fate IN ('send', 'resend_lost') AND number > ?"
-            " AND number = (SELECT min(number) FROM temp.rows o WHERE o.key = r.key"
-            "               AND o.fate IN ('send', 'resend_lost'))"
-            " ORDER BY number LIMIT ?",
-            (last, PAGE),
+            _TO_SEND.format(columns="number, row, fate, expected")
+            + " ORDER BY number LIMIT ? OFFSET ?",
+            (last, limit, offset),
         )
     )
     return [

@@ -6,6 +6,7 @@ import secrets
 import signal
 from contextlib import AsyncExitStack, closing
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskStatus
 
     from qwenbatch.core.summary import Estimate
-    from qwenbatch.engine.ports import Report
+    from qwenbatch.engine.ports import Approve, Report
     from qwenbatch.ledger.writer import Writer
     from qwenbatch.wiring.opening import OpenLedger
     from qwenbatch.wiring.settings import RunSettings
@@ -53,7 +54,10 @@ USER_AGENT = f"qwenbatch/{__version__}"
 
 
 class Batch:
-    """A run and all that it is made of. `ask` is asked before anything is paid."""
+    """A run and all that it is made of.
+
+    `ask` is asked before anything is paid, `approve` before anything follows the canaries.
+    """
 
     def __init__(
         self,
@@ -61,10 +65,12 @@ class Batch:
         *,
         report: Report,
         ask: Callable[[Estimate], Awaitable[bool]],
+        approve: Approve,
     ) -> None:
         self._settings = settings
         self._report = report
         self._ask = ask
+        self._approve = approve
         self._clock = SystemClock()
         self._began = self._clock.monotonic()
         self._folders = OutFolders(settings.out_folder)
@@ -154,7 +160,9 @@ class Batch:
             await self._record_items(writer)
             send = not (refused and self._settings.strict)
             if send and foreseen.edits:
-                send = await self._agreed(foreseen, governor)
+                send = await _unless_stopping(governor, partial(self._ask, foreseen))
+                if not send:
+                    governor.stop(StopReason.DECLINED, "nothing was sent")
             agenda = Agenda(writer)
             await agenda.open_placements()
             self._opened = True
@@ -167,6 +175,7 @@ class Batch:
                 agenda=agenda,
                 governor=governor,
                 clock=self._clock,
+                approve=lambda seen: _unless_stopping(governor, partial(self._approve, seen)),
                 report=self._report,
             )
             async with engine(site, run=self._name) as run:
@@ -185,22 +194,6 @@ class Batch:
     async def _record_items(self, writer: Writer) -> None:
         path = str(manifest_of(self._settings).path)
         await writer(lambda db: runs.record_items(db, path))
-
-    async def _agreed(self, foreseen: Estimate, governor: Governor) -> bool:
-        """Ask before the first dollar; a signal meanwhile ends the question."""
-        agreed = False
-        async with anyio.create_task_group() as group:
-
-            async def give_up() -> None:
-                await governor.stopped()
-                group.cancel_scope.cancel()
-
-            group.start_soon(give_up)
-            agreed = await self._ask(foreseen)
-            group.cancel_scope.cancel()
-        if not agreed:
-            governor.stop(StopReason.DECLINED, "nothing was sent")
-        return agreed
 
     async def _watch_signals(
         self,
@@ -279,6 +272,24 @@ class Batch:
 
     def _now(self) -> int:
         return int(self._clock.wall() * 1000)
+
+
+async def _unless_stopping(
+    governor: Governor,
+    question: Callable[[], Awaitable[bool]],
+) -> bool:
+    """Ask a question; a run that is to stop meanwhile ends it, with no."""
+    agreed = False
+    async with anyio.create_task_group() as group:
+
+        async def give_up() -> None:
+            await governor.stopped()
+            group.cancel_scope.cancel()
+
+        group.start_soon(give_up)
+        agreed = await question()
+        group.cancel_scope.cancel()
+    return agreed
 
 
 def _run_name() -> str:

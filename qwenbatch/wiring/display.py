@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import anyio
 
+from qwenbatch.core.canary import all_saved
 from qwenbatch.core.money import dollars
 from qwenbatch.core.pictures import predicted_size
 from qwenbatch.errors import DiskError
@@ -19,9 +20,10 @@ from qwenbatch.observe.fanout import Fanout
 from qwenbatch.wiring.clock import SystemClock, local_now
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from qwenbatch.core.canary import Canary
     from qwenbatch.core.events import Event
     from qwenbatch.core.summary import Estimate, Summary
     from qwenbatch.observe.fanout import Observer
@@ -45,18 +47,24 @@ class DisplaySettings:
 class Display:
     """The observers of one run; used as the run's report.
 
-    With `every_row` every bad row is told in full, otherwise the first ones.
+    `out` is OUT, `asks_to_pay` whether the person at the terminal is asked before the first POST,
+    `asks_to_go_on` whether after the canaries. With `every_row` every bad row is told in full,
+    otherwise the first ones.
     """
 
     def __init__(
         self,
         settings: DisplaySettings,
         *,
-        question: bool,
+        out: Path,
+        asks_to_pay: bool,
+        asks_to_go_on: bool,
         every_row: bool = False,
     ) -> None:
         self._settings = settings
-        self._question = question
+        self._out = out
+        self._asks_to_pay = asks_to_pay
+        self._asks_to_go_on = asks_to_go_on
         self._most_rows = None if every_row else MOST_IN_FULL
         self._screen: Screen | None = None
         self._lines: Lines | None = None
@@ -93,16 +101,26 @@ class Display:
 
     async def ask(self, estimate: Estimate) -> bool:
         """Ask the person at the terminal whether to pay; True where nobody is to be asked."""
-        if not self._question:
+        if not self._asks_to_pay:
             return True
         with ExitStack() as stack:
             if self._screen is not None:
                 stack.enter_context(self._screen.paused())
             edits = f"{estimate.edits:,} edit{'' if estimate.edits == 1 else 's'}"
-            sys.stderr.write(f"{edits}, {dollars(estimate.cost)}: go on? [y/N] ")
-            sys.stderr.flush()
-            await anyio.wait_readable(sys.stdin)
-            return sys.stdin.readline().strip().lower() in {"y", "yes"}
+            return await _says_yes(f"{edits}, {dollars(estimate.cost)}: go on?")
+
+    async def approve(self, canaries: Sequence[Canary], /) -> bool:
+        """Show the canaries and ask; where nobody is to be asked, all of them must be saved."""
+        if not self._asks_to_go_on:
+            return all_saved(canaries)
+        from qwenbatch.observe.canaries import show  # noqa: PLC0415 - draws in rich
+        from qwenbatch.observe.terminal import Terminal  # noqa: PLC0415 - likewise
+
+        with ExitStack() as stack:
+            if self._screen is not None:
+                stack.enter_context(self._screen.paused())
+            show(canaries, out=self._out, console=Terminal(file=sys.stderr))
+            return await _says_yes("Look at them. Go on with the rest?")
 
     def tell_sizes(self, sizes: list[tuple[int, int, int]]) -> None:
         """Say what goes in and about what comes out: a large picture comes back small."""
@@ -164,6 +182,13 @@ class Display:
             most_rows=self._most_rows,
         )
         return self._lines
+
+
+async def _says_yes(question: str) -> bool:
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    await anyio.wait_readable(sys.stdin)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
 def is_at_terminal() -> bool:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from qwenbatch.engine.governor import Governor
-    from qwenbatch.engine.ports import Clock, Report
+    from qwenbatch.engine.ports import Approve, Clock, Report
     from qwenbatch.ledger.agenda import Agenda
     from qwenbatch.ledger.ledger import Ledger
     from qwenbatch.results.folders import OutFolders
@@ -46,6 +46,7 @@ class Site:
     agenda: Agenda
     governor: Governor
     clock: Clock
+    approve: Approve
     report: Report
 
 
@@ -79,6 +80,8 @@ async def engine(site: Site, *, run: str) -> AsyncIterator[Run]:
             book=site.ledger,
             rekeyer=Rekeyer(),
             lives=LIVES_PER_SLOT * settings.concurrency,
+            canaries=settings.canary,
+            approve=site.approve,
             report=site.report,
         )
 

@@ -50,6 +50,7 @@ class RunSettings:
     attempts: int = DEFAULT_ATTEMPTS
     timeout: float = DEFAULT_TIMEOUT
     limit: int | None = None
+    canary: int = 0
     asked: Asked = field(default_factory=Asked)
     strict: bool = False
     overwrite: bool = False

@@ -22,12 +22,12 @@ from qwenbatch.wiring.settings import RunSettings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from qwenbatch.core.summary import Estimate, Summary
+    from qwenbatch.core.summary import Summary
 
 IMAGES = Path(__file__).parent.parent / "images"
 
 
-async def yes(_: Estimate) -> bool:
+async def yes(_: object) -> bool:
     return True
 
 
@@ -83,7 +83,7 @@ class Shop:
                     instruction=instruction,
                     ledger=ledger,
                 )
-                batch = Batch(settings, report=lambda _: None, ask=yes)
+                batch = Batch(settings, report=lambda _: None, ask=yes, approve=yes)
                 return await batch.run(), sandbox.books.posts
 
         return anyio.run(lead)

@@ -26,12 +26,12 @@ pytestmark = pytest.mark.skipif(
 class Terminal:
     """A terminal of 90 × 30 characters in which the command runs."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, options: str = "") -> None:
         self._name = f"qwenbatch-{uuid4().hex[:8]}"
         self._desk = desk
         exports = " ".join(f"{key}={value!r}" for key, value in desk.environment.items())
         words = f"{sys.executable} -m qwenbatch run job.jsonl --gateway {desk.house.url}"
-        line = f"env {exports} {words} -o out --rate 200; echo status=$?; exec cat"
+        line = f"env {exports} {words} -o out --rate 200 {options}; echo status=$?; exec cat"
         self._tmux("new-session", "-d", "-x", "90", "-y", "30", "-c", str(desk.folder), line)
 
     def _tmux(self, command: str, *words: str) -> str:
@@ -63,6 +63,41 @@ def terminal(desk: Desk) -> Iterator[Terminal]:
     opened = Terminal(desk)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def canaries(desk: Desk) -> Iterator[Terminal]:
+    desk.rows(*desk.items(6))
+    opened = Terminal(desk, "--canary 2")
+    opened.shows("go on?")
+    opened.type("y", "Enter")
+    yield opened
+    opened.close()
+
+
+def test_canaries_are_shown_and_the_rest_follows_only_a_yes(
+    canaries: Terminal,
+    house: House,
+) -> None:
+    canaries.shows("Go on with the rest?")
+    shown = canaries.screen()
+    assert "canary 1 of 2: p01.png" in shown
+    assert "mirror p01" in shown
+    assert "out/p04.png" in shown
+    assert house.posts() == 2
+    canaries.type("y", "Enter")
+    canaries.shows("status=0")
+    assert sorted(house.billed().values()) == [1] * 6
+
+
+def test_canaries_that_are_not_liked_are_all_that_is_paid(
+    canaries: Terminal,
+    house: House,
+) -> None:
+    canaries.shows("Go on with the rest?")
+    canaries.type("n", "Enter")
+    canaries.shows("status=3")
+    assert house.posts() == 2
 
 
 def test_a_paid_run_asks_first_and_sends_nothing_if_declined(
