@@ -1,0 +1,1 @@
+"""A job that starts by itself: systemd's units, or a line for cron."""
