@@ -30,7 +30,11 @@ RISE, NEAR_RISE = 1.25, 1.02
 NEAR = 0.9
 """The share of the last throttled rate from which rises are careful."""
 
-SLACK = 0.02
+HEADROOM = 0.985
+"""The share of a told rate at which starts are spaced: at the very rate, a gateway that counts
+strictly refuses what the network's jitter brings early, and that costs more than this."""
+
+SLACK = 0.01
 """Seconds of lateness that a start does not pass on to those behind it."""
 
 RAMP_SECONDS = 0.8

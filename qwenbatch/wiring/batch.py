@@ -14,7 +14,7 @@ import anyio
 from qwenbatch import __version__
 from qwenbatch.core.deadlines import Deadline
 from qwenbatch.core.events import Planned, RunClosed, RunOpened
-from qwenbatch.core.pacing import Pace
+from qwenbatch.core.pacing import HEADROOM, Pace
 from qwenbatch.core.stops import StopReason, exit_status
 from qwenbatch.core.summary import Summary
 from qwenbatch.engine.governor import Governor
@@ -129,7 +129,7 @@ class Batch:
         limited = settings.until is not None or ends is not None
         return Governor(
             concurrency=settings.concurrency,
-            pace=Pace(most=settings.rate, learned=learned, now=now),
+            pace=Pace(most=HEADROOM * settings.rate, learned=learned, now=now),
             deadline=Deadline(settings.until, ends) if limited else None,
             clock=self._clock,
             room=self._room.holds,
