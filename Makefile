@@ -25,7 +25,7 @@ test: $(BUILD)/installed
 	$(BIN)/pytest --numprocesses 2 $(PYTEST)
 
 soak: $(BUILD)/installed
-	QWENBATCH_TEST_KILLS=100 $(BIN)/pytest --numprocesses 2 -m "soak or not soak" -rP \
+	SOAK_KILLS=100 $(BIN)/pytest --numprocesses 2 -m "soak or not soak" -rP \
 		tests/e2e/test_e2e_kills.py tests/e2e/test_e2e_steps.py
 
 bench: $(BUILD)/environment

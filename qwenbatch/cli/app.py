@@ -1,72 +1,94 @@
-"""The commands, and the one place where errors become words and exit statuses."""
+"""The program: its own options, and the one place where errors become words and exit statuses."""
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qwenbatch.cli.audit import audit
-from qwenbatch.cli.check import check
-from qwenbatch.cli.doctor import doctor
-from qwenbatch.cli.export import export
-from qwenbatch.cli.run import run
-from qwenbatch.cli.sandbox import sandbox
-from qwenbatch.cli.settle import settle
-from qwenbatch.cli.status import status
+from qwenbatch.cli.commands import Commands
 from qwenbatch.core.stops import ExitStatus
 from qwenbatch.errors import DiskError, LedgerBusyError, QwenbatchError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-EPILOG = (
-    "Exit statuses: 0 every item is saved; 1 a defect of the program; 2 usage or configuration;"
-    " 3 some items failed, are invalid, lost or pending; 4 some edits are uncertain;"
-    " 5 stopped by a cap; 6 by a deadline; 7 by the gateway; 8 by the breaker, or by results that"
-    " cannot be fetched; 9 by the disk; 10 another run holds the ledger; 130 interrupted;"
-    " 143 terminated."
-)
+PROGRAM = "qwenbatch"
+MOST_COLUMNS = 100
+"""Help is no wider than this: longer lines are hard to read."""
 
 app = typer.Typer(
-    name="qwenbatch",
+    name=PROGRAM,
+    cls=Commands,
     help="Edit pictures by the thousand through a paid image-edit service: resumable, within a"
     " budget, and never paid twice unasked.",
-    epilog=EPILOG,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
+    add_completion=False,
+    add_help_option=False,  # Typer's own reads its value with pydantic, a tenth of a second
+    context_settings={
+        "help_option_names": ["--help", "-h"],
+        "max_content_width": MOST_COLUMNS,
+    },
 )
-app.command(epilog=EPILOG)(run)
-app.command(epilog="It exits as the run that it foresees.")(check)
-app.command()(status)
-app.command()(export)
-app.command(epilog="Exit status 3: there are findings.")(audit)
-app.command()(settle)
-app.command(epilog="Exit status 3: there are findings.")(doctor)
-app.command()(sandbox)
 
 
 @app.callback(invoke_without_command=True)
 def _options(
     context: typer.Context,
     *,
-    version: bool = typer.Option(False, "--version", "-V", help="Say the version."),  # noqa: FBT003 - Typer's form
+    version: Annotated[bool, typer.Option("--version", "-V", help="Say the version.")] = False,
+    install_completion: Annotated[
+        bool,
+        typer.Option(
+            "--install-completion",
+            help="Let the shell that this is typed in complete commands and options.",
+        ),
+    ] = False,
+    show_completion: Annotated[
+        bool,
+        typer.Option("--show-completion", help="Print what --install-completion would install."),
+    ] = False,
+    show_help: Annotated[bool, typer.Option("--help", "-h", help="Show this page.")] = False,
 ) -> None:
     if version:
         from qwenbatch import __version__  # noqa: PLC0415 - rarely asked for here
 
-        typer.echo(f"qwenbatch {__version__}")
-    elif context.invoked_subcommand is None:
+        typer.echo(f"{PROGRAM} {__version__}")
+    elif install_completion or show_completion:
+        _complete(context, install=install_completion)
+    elif show_help or context.invoked_subcommand is None:
         typer.echo(context.get_help())
+    else:
+        return
+    raise typer.Exit
+
+
+def _complete(context: typer.Context, *, install: bool) -> None:
+    from typer import completion  # noqa: PLC0415 - start-up
+
+    _know_shells()
+    tell = completion.install_callback if install else completion.show_callback
+    tell(context, context.command.params[0], value=True)
+
+
+def _know_shells() -> None:
+    """Let Typer complete for bash, zsh and fish; it does so by itself only at its own options."""
+    from typer.completion import get_completion_inspect_parameters  # noqa: PLC0415 - start-up
+
+    get_completion_inspect_parameters()
 
 
 def command(arguments: Sequence[str]) -> int:
     """Do what the arguments say; the exit status. Only a defect of ours leaves a traceback."""
+    if "_QWENBATCH_COMPLETE" in os.environ:
+        _know_shells()
     try:
         result = typer.main.get_command(app).main(
             args=list(arguments),
-            prog_name="qwenbatch",
+            prog_name=PROGRAM,
             standalone_mode=False,
         )
     except QwenbatchError as error:
@@ -101,7 +123,5 @@ def _say(words: str) -> None:
 
 def _reader_gone() -> ExitStatus:
     """Whoever read our output has gone: nobody is left to tell."""
-    import os  # noqa: PLC0415 - only here
-
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return ExitStatus.SAVED

@@ -2,117 +2,51 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from qwenbatch.cli.ending import sole, tell_of_nothing
-from qwenbatch.cli.options import (
-    BudgetOption,
-    Gateway,
-    Instruction,
-    Json,
-    Ledger,
-    Limit,
-    LogFile,
-    LogFormatOption,
-    MaxCost,
-    Name,
-    NegativePrompt,
-    Out,
-    Overwrite,
-    Price,
-    Quiet,
-    ResendLost,
-    ResendUncertain,
-    RetryFailed,
-    RetryKind,
-    Sandbox,
-    Source,
-    Strict,
-    Watermark,
-)
+from qwenbatch.cli.options import Source, takes_options
 
 if TYPE_CHECKING:
     from typing import NoReturn
 
+    from qwenbatch.cli.told import Told
     from qwenbatch.core.summary import Summary
-    from qwenbatch.wiring.display import DisplaySettings
-    from qwenbatch.wiring.settings import RunSettings
+
+MOST_SHOWN = 60
+"""So much of a value is shown in the table of settings."""
 
 
-def check(
-    source: Source,
-    *,
-    out: Out = None,
-    instruction: Instruction = None,
-    negative_prompt: NegativePrompt = "",
-    watermark: Watermark = False,
-    name: Name = None,
-    gateway: Gateway = None,
-    sandbox: Sandbox = False,
-    ledger: Ledger = None,
-    price: Price = "0.055",
-    max_cost: MaxCost = None,
-    budget: BudgetOption = None,
-    limit: Limit = None,
-    retry_failed: RetryFailed = False,
-    retry_kind: RetryKind = None,
-    resend_uncertain: ResendUncertain = False,
-    resend_lost: ResendLost = False,
-    strict: Strict = False,
-    overwrite: Overwrite = False,
-    json: Json = False,
-    quiet: Quiet = False,
-    log_format: LogFormatOption = "text",
-    log_file: LogFile = None,
-) -> None:
+@takes_options(of_run=False)
+def check(source: Source, **given: Any) -> None:
     """Say what a run would do and cost, and what is wrong: nothing is sent, nothing written.
 
-    Example: qwenbatch check shop.csv -o out/shop
+    It takes every option of run; those that make no difference to it are not listed here.
+
+    Examples:
+    qwenbatch check shop.csv -o out/shop
+    qwenbatch check jobs/nightly.toml
     """
-    from qwenbatch.cli.settings import display_settings, run_settings  # noqa: PLC0415 - start-up
+    from qwenbatch.cli.told import tell  # noqa: PLC0415 - start-up
 
-    settings = run_settings(
-        source=source,
-        out=out,
-        instruction=instruction,
-        negative_prompt=negative_prompt,
-        watermark=watermark,
-        name=name,
-        gateway=gateway,
-        sandbox=sandbox,
-        ledger=ledger,
-        concurrency=32,
-        rate=2.0,
-        price=price,
-        max_cost=max_cost,
-        budget=budget,
-        until=None,
-        max_duration=None,
-        attempts=4,
-        timeout=300.0,
-        limit=limit,
-        retry_failed=retry_failed,
-        retry_kind=retry_kind,
-        resend_uncertain=resend_uncertain,
-        resend_lost=resend_lost,
-        strict=strict,
-        overwrite=overwrite,
-    )
-    run_check(
-        settings,
-        display_settings(json=json, quiet=quiet, log_format=log_format, log_file=log_file),
-    )
+    told = tell(source, given)
+    run_check(told, show_settings=told.by_job_file or told.options.dry_run)
 
 
-def run_check(settings: RunSettings, shown: DisplaySettings) -> NoReturn:
+def run_check(told: Told, *, show_settings: bool) -> NoReturn:
     """Check, print what was found, and exit as the run that is foreseen."""
     import anyio  # noqa: PLC0415 - start-up
 
+    from qwenbatch.cli.ending import sole, tell_of_nothing  # noqa: PLC0415 - start-up
+    from qwenbatch.cli.settings import from_options, run_settings  # noqa: PLC0415 - start-up
     from qwenbatch.wiring.checking import check as look  # noqa: PLC0415 - start-up
-    from qwenbatch.wiring.display import Display  # noqa: PLC0415 - start-up
+    from qwenbatch.wiring.display import Display, DisplaySettings  # noqa: PLC0415 - start-up
 
+    settings, shown = run_settings(told), from_options(DisplaySettings, told.options)
+    if show_settings and not (shown.json or shown.quiet):
+        _show_settings(told, out=str(settings.out_folder))
     display = Display(
         shown,
         out=settings.out_folder,
@@ -131,3 +65,19 @@ def run_check(settings: RunSettings, shown: DisplaySettings) -> NoReturn:
     if not shown.quiet:
         tell_of_nothing(settings, summary)
     raise typer.Exit(summary.exit_status)
+
+
+def _show_settings(told: Told, *, out: str) -> None:
+    """The settings in force, and where each came from; OUT as it was made of the source's name."""
+    from qwenbatch.observe.plain_text import plain  # noqa: PLC0415 - start-up
+
+    rows = [("option", "value", "from")]
+    for setting in told.settings:
+        shown = setting.value or (out if setting.name == "out" else "-")
+        value = plain(shown, most=MOST_SHOWN)
+        rows.append((setting.name, value, setting.origin))
+    first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
+    for name, value, origin in rows:
+        sys.stdout.write(f"{name:{first}}  {value:{second}}  {origin}\n")
+    sys.stdout.write("\n")
+    sys.stdout.flush()

@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from qwenbatch.cli import parsing
-from qwenbatch.cli.options import Concurrency, Gateway
+from qwenbatch.cli.options import written
 from qwenbatch.cli.status import LedgerPath
 from qwenbatch.errors import UsageError
 
@@ -26,8 +25,8 @@ def doctor(
             show_default=False,
         ),
     ] = None,
-    gateway: Gateway = None,
-    concurrency: Concurrency = 32,
+    gateway: Annotated[str | None, written("gateway")] = None,
+    concurrency: Annotated[str | None, written("concurrency")] = None,
     ledger: LedgerPath = None,
     json: Annotated[
         bool,
@@ -61,13 +60,13 @@ def doctor(
         from qwenbatch.wiring.repairing import repair_ledger  # noqa: PLC0415 - start-up
 
         raise typer.Exit(repair_ledger(repair, ledger=ledger, to=sys.stdout))
+    from qwenbatch.cli.told import tell_one  # noqa: PLC0415 - start-up
     from qwenbatch.wiring.doctor import Patient, tell_doctor  # noqa: PLC0415 - start-up
-    from qwenbatch.wiring.settings import GATEWAY  # noqa: PLC0415 - start-up
 
     patient = Patient(
-        gateway=parsing.parsed("--gateway", gateway, parsing.gateway) or GATEWAY,
+        gateway=tell_one("gateway", gateway),
         out=out,
         ledger=ledger,
-        concurrency=concurrency,
+        concurrency=tell_one("concurrency", concurrency),
     )
     raise typer.Exit(tell_doctor(patient, to=sys.stdout, as_json=json))

@@ -1,306 +1,391 @@
-"""The options that run and check share, by their own names."""
+"""The options of run and check: one table, from which all else about them is made.
+
+A field of `Options` is an option: its name with dashes is the option on the command line and the
+key of a job file, and with `QWENBATCH_` the variable in the environment; its `Option` says how a
+value is written and what it means. `settings.py` hands the values on by the same names.
+"""
 
 from __future__ import annotations
 
+import inspect
+from dataclasses import dataclass, fields
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, get_type_hints
 
 import typer
 
-ITEMS, PLACES, MONEY, SPEED, REPAIR, OUTPUT = (
-    "Items",
-    "Where",
-    "Money and time",
-    "Speed",
-    "Only where asked for",
-    "What you see",
+from qwenbatch.cli import forms
+from qwenbatch.core.budget import Budget
+from qwenbatch.core.money import DEFAULT_PRICE, MicroUSD
+from qwenbatch.core.paths import Template
+from qwenbatch.core.verdicts import Kind
+from qwenbatch.wiring.settings import (
+    DEFAULT_ATTEMPTS,
+    DEFAULT_CONCURRENCY,
+    DEFAULT_RATE,
+    DEFAULT_TIMEOUT,
+    GATEWAY,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qwenbatch.cli.forms import Form
+
+T = TypeVar("T")
+
+ENVIRONMENT = "QWENBATCH_"
+
+
+class Purpose(StrEnum):
+    """The headings of `--help`, in their order."""
+
+    ITEMS = "What is edited"
+    PLACES = "Where"
+    MONEY = "Money"
+    TIME = "Time and speed"
+    REPAIR = "Only where asked for"
+    OUTPUT = "What you see"
+
+
+@dataclass(frozen=True, slots=True)
+class Option(Generic[T]):
+    """What an option is, apart from its name, type and default.
+
+    `only_typed`: it can be asked for on the command line alone. `of_run`: it makes no difference
+    to a check, whose help leaves it out.
+    """
+
+    form: Form[T]
+    purpose: Purpose
+    help: str
+    short: str = ""
+    only_typed: bool = False
+    of_run: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a run or check was told: an attribute is an option. None: it was not told."""
+
+    instruction: Annotated[
+        str | None,
+        Option(
+            forms.TEXT,
+            Purpose.ITEMS,
+            "What to do to every picture that has no instruction of its own.",
+            short="-i",
+        ),
+    ] = None
+    negative_prompt: Annotated[
+        str,
+        Option(
+            forms.TEXT,
+            Purpose.ITEMS,
+            "What results should not show, unless a row says otherwise.",
+        ),
+    ] = ""
+    watermark: Annotated[
+        bool,
+        Option(forms.FLAG, Purpose.ITEMS, "Let the service put its mark at the bottom right."),
+    ] = False
+    limit: Annotated[
+        int | None,
+        Option(forms.whole(0, 10**12), Purpose.ITEMS, "The manifest ends after so many items."),
+    ] = None
+    strict: Annotated[
+        bool,
+        Option(forms.FLAG, Purpose.ITEMS, "Send nothing if any row is bad."),
+    ] = False
+    out: Annotated[
+        Path | None,
+        Option(
+            forms.FOLDER,
+            Purpose.PLACES,
+            "Where results and the ledger go. Default: out/<name of the source>.",
+            short="-o",
+        ),
+    ] = None
+    name: Annotated[
+        Template | None,
+        Option(
+            forms.TEMPLATE,
+            Purpose.PLACES,
+            "How results without an output are named: {dir} {stem} {id} {take} {key}.",
+        ),
+    ] = None
+    overwrite: Annotated[
+        bool,
+        Option(
+            forms.FLAG,
+            Purpose.PLACES,
+            "Results may overwrite files that are not ours, or were altered.",
+        ),
+    ] = False
+    ledger: Annotated[
+        Path | None,
+        Option(
+            forms.FILE,
+            Purpose.PLACES,
+            "Where the ledger lies, if OUT is on a network file system.",
+        ),
+    ] = None
+    gateway: Annotated[
+        str,
+        Option(forms.ENDPOINT, Purpose.PLACES, "The whole endpoint, if not the documented one."),
+    ] = GATEWAY
+    sandbox: Annotated[
+        bool,
+        Option(
+            forms.FLAG,
+            Purpose.PLACES,
+            "Use a sandbox that is started for this run: no key, no cost.",
+        ),
+    ] = False
+    price: Annotated[
+        MicroUSD,
+        Option(forms.PRICE, Purpose.MONEY, "What one edit costs."),
+    ] = DEFAULT_PRICE
+    max_cost: Annotated[
+        MicroUSD | None,
+        Option(
+            forms.AMOUNT,
+            Purpose.MONEY,
+            "The most that this run may spend, uncertain edits counted.",
+        ),
+    ] = None
+    budget: Annotated[
+        Budget | None,
+        Option(
+            forms.BUDGET,
+            Purpose.MONEY,
+            "The most that this ledger may spend in a calendar period (UTC): 5/day.",
+        ),
+    ] = None
+    canary: Annotated[
+        int,
+        Option(
+            forms.whole(0, 100),
+            Purpose.MONEY,
+            "Send so many edits first, spread over the manifest; on a terminal show them and ask,"
+            " elsewhere go on only if all are saved.",
+            of_run=True,
+        ),
+    ] = 0
+    yes: Annotated[
+        bool,
+        Option(forms.FLAG, Purpose.MONEY, "Do not ask before paying.", short="-y", of_run=True),
+    ] = False
+    until: Annotated[
+        float | None,
+        Option(
+            forms.TIME_OF_DAY,
+            Purpose.TIME,
+            "Stop sending early enough to be done by this local time. What is in flight is never"
+            " cut off.",
+            of_run=True,
+        ),
+    ] = None
+    max_duration: Annotated[
+        float | None,
+        Option(
+            forms.DURATION,
+            Purpose.TIME,
+            "Stop sending early enough to be done after so long: 6h, 10m, 1h30m. What is in"
+            " flight is never cut off.",
+            of_run=True,
+        ),
+    ] = None
+    concurrency: Annotated[
+        int,
+        Option(
+            forms.whole(1, 1000),
+            Purpose.TIME,
+            "The most edits in flight.",
+            short="-c",
+            of_run=True,
+        ),
+    ] = DEFAULT_CONCURRENCY
+    rate: Annotated[
+        float,
+        Option(forms.RATE, Purpose.TIME, "The most edits started a second.", of_run=True),
+    ] = DEFAULT_RATE
+    attempts: Annotated[
+        int,
+        Option(
+            forms.whole(1, 100),
+            Purpose.TIME,
+            "How often an edit is tried in one run; throttles do not count.",
+            of_run=True,
+        ),
+    ] = DEFAULT_ATTEMPTS
+    timeout: Annotated[
+        float,
+        Option(
+            forms.SECONDS,
+            Purpose.TIME,
+            "How long an answer is waited for. Too short makes slow successes uncertain, and they"
+            " may be paid.",
+            of_run=True,
+        ),
+    ] = DEFAULT_TIMEOUT
+    retry_failed: Annotated[
+        bool,
+        Option(forms.FLAG, Purpose.REPAIR, "Send again what the gateway refused."),
+    ] = False
+    retry_kind: Annotated[
+        frozenset[Kind],
+        Option(
+            forms.KINDS,
+            Purpose.REPAIR,
+            "Send again what failed with this kind, such as moderated; may be given again.",
+        ),
+    ] = frozenset()
+    resend_uncertain: Annotated[
+        bool,
+        Option(
+            forms.FLAG,
+            Purpose.REPAIR,
+            "Send again what may have been paid: it may be paid twice.",
+            only_typed=True,
+        ),
+    ] = False
+    resend_lost: Annotated[
+        bool,
+        Option(
+            forms.FLAG,
+            Purpose.REPAIR,
+            "Pay again for results that are lost, if their URL still fails.",
+            only_typed=True,
+        ),
+    ] = False
+    dry_run: Annotated[
+        bool,
+        Option(
+            forms.FLAG,
+            Purpose.OUTPUT,
+            "Show the settings in force and where each came from, then do what check does.",
+        ),
+    ] = False
+    json: Annotated[
+        bool,
+        Option(forms.FLAG, Purpose.OUTPUT, "Print the summary as one JSON object."),
+    ] = False
+    quiet: Annotated[
+        bool,
+        Option(forms.FLAG, Purpose.OUTPUT, "Print errors only.", short="-q"),
+    ] = False
+    log_format: Annotated[
+        str,
+        Option(forms.choice("text", "json"), Purpose.OUTPUT, "How events are written."),
+    ] = "text"
+    log_file: Annotated[
+        Path | None,
+        Option(forms.FILE, Purpose.OUTPUT, "Append every event to this file."),
+    ] = None
+
+
 Source = Annotated[
-    Path,
+    str,
     typer.Argument(
-        help="A manifest (.csv or .jsonl), or a folder with --instruction.",
+        metavar="SOURCE",
+        help="A manifest (.csv, .jsonl), a folder (with --instruction), or a job file (.toml).",
         show_default=False,
     ),
 ]
-Out = Annotated[
-    Path | None,
-    typer.Option(
-        "--out",
-        "-o",
-        envvar="QWENBATCH_OUT",
-        help="Where results and the ledger go. Default: out/<name of the source>.",
-        rich_help_panel=PLACES,
-        show_default=False,
-    ),
-]
-Instruction = Annotated[
-    str | None,
-    typer.Option(
-        "--instruction",
-        "-i",
-        envvar="QWENBATCH_INSTRUCTION",
-        help="What to do to every picture that has no instruction of its own.",
-        rich_help_panel=ITEMS,
-        show_default=False,
-    ),
-]
-NegativePrompt = Annotated[
-    str,
-    typer.Option(
-        envvar="QWENBATCH_NEGATIVE_PROMPT",
-        help="What results should not show, unless a row says otherwise.",
-        rich_help_panel=ITEMS,
-        show_default=False,
-    ),
-]
-Watermark = Annotated[
-    bool,
-    typer.Option(
-        "--watermark/--no-watermark",
-        envvar="QWENBATCH_WATERMARK",
-        help="Let the service put its mark at the bottom right.",
-        rich_help_panel=ITEMS,
-    ),
-]
-Name = Annotated[
-    str | None,
-    typer.Option(
-        envvar="QWENBATCH_NAME",
-        help="How results without an output are named: {dir} {stem} {id} {take} {key}.",
-        metavar="TEMPLATE",
-        rich_help_panel=ITEMS,
-        show_default=False,
-    ),
-]
-Limit = Annotated[
-    int | None,
-    typer.Option(
-        envvar="QWENBATCH_LIMIT",
-        help="The manifest ends after so many items.",
-        min=0,
-        rich_help_panel=ITEMS,
-        show_default=False,
-    ),
-]
-CanaryOption = Annotated[
-    int,
-    typer.Option(
-        "--canary",
-        envvar="QWENBATCH_CANARY",
-        help="Send so many edits first, spread over the manifest; on a terminal show them and ask,"
-        " elsewhere go on only if all are saved.",
-        metavar="N",
-        min=0,
-        max=100,
-        rich_help_panel=MONEY,
-        show_default=False,
-    ),
-]
-Strict = Annotated[
-    bool,
-    typer.Option(
-        "--strict",
-        envvar="QWENBATCH_STRICT",
-        help="Send nothing if any row is bad.",
-        rich_help_panel=ITEMS,
-    ),
-]
-Overwrite = Annotated[
-    bool,
-    typer.Option(
-        "--overwrite",
-        envvar="QWENBATCH_OVERWRITE",
-        help="Results may overwrite files that are not ours, or were altered.",
-        rich_help_panel=ITEMS,
-    ),
-]
-Gateway = Annotated[
-    str | None,
-    typer.Option(
-        envvar="QWENBATCH_GATEWAY",
-        help="The whole endpoint. Default: the documented one.",
-        metavar="URL",
-        rich_help_panel=PLACES,
-        show_default=False,
-    ),
-]
-Sandbox = Annotated[
-    bool,
-    typer.Option(
-        "--sandbox",
-        envvar="QWENBATCH_SANDBOX",
-        help="Use a sandbox started for this run: no key, no cost.",
-        rich_help_panel=PLACES,
-    ),
-]
-Ledger = Annotated[
-    Path | None,
-    typer.Option(
-        envvar="QWENBATCH_LEDGER",
-        help="Where the ledger lies, if OUT is on a network file system.",
-        metavar="PATH",
-        rich_help_panel=PLACES,
-        show_default=False,
-    ),
-]
-Concurrency = Annotated[
-    int,
-    typer.Option(
-        "--concurrency",
-        "-c",
-        envvar="QWENBATCH_CONCURRENCY",
-        help="The most edits in flight.",
-        min=1,
-        max=1000,
-        rich_help_panel=SPEED,
-    ),
-]
-Rate = Annotated[
-    float,
-    typer.Option(
-        envvar="QWENBATCH_RATE",
-        help="The most edits started a second.",
-        rich_help_panel=SPEED,
-    ),
-]
-Attempts = Annotated[
-    int,
-    typer.Option(
-        envvar="QWENBATCH_ATTEMPTS",
-        help="How often an edit is tried in one run; throttles do not count.",
-        min=1,
-        max=100,
-        rich_help_panel=SPEED,
-    ),
-]
-Timeout = Annotated[
-    float,
-    typer.Option(
-        envvar="QWENBATCH_TIMEOUT",
-        help="Seconds to wait for an answer; too few turn slow successes into double payments.",
-        metavar="S",
-        rich_help_panel=SPEED,
-    ),
-]
-Price = Annotated[
-    str,
-    typer.Option(
-        envvar="QWENBATCH_PRICE",
-        help="What one edit costs.",
-        metavar="USD",
-        rich_help_panel=MONEY,
-    ),
-]
-MaxCost = Annotated[
-    str | None,
-    typer.Option(
-        envvar="QWENBATCH_MAX_COST",
-        help="The most that this run may spend, uncertain edits counted.",
-        metavar="USD",
-        rich_help_panel=MONEY,
-        show_default=False,
-    ),
-]
-BudgetOption = Annotated[
-    str | None,
-    typer.Option(
-        "--budget",
-        envvar="QWENBATCH_BUDGET",
-        help="The most that this ledger may spend in a calendar period (UTC).",
-        metavar="USD/day|week|month",
-        rich_help_panel=MONEY,
-        show_default=False,
-    ),
-]
-Until = Annotated[
-    str | None,
-    typer.Option(
-        envvar="QWENBATCH_UNTIL",
-        help="Everything has landed by this local time; but what is sent before the first answer"
-        " is awaited, however long it takes.",
-        metavar="HH:MM",
-        rich_help_panel=MONEY,
-        show_default=False,
-    ),
-]
-MaxDuration = Annotated[
-    str | None,
-    typer.Option(
-        envvar="QWENBATCH_MAX_DURATION",
-        help="Everything has landed after this time, such as 6h, 10m or 4s; but what is sent before"
-        " the first answer is awaited, however long it takes.",
-        rich_help_panel=MONEY,
-        show_default=False,
-    ),
-]
-RetryFailed = Annotated[
-    bool,
-    typer.Option(
-        "--retry-failed",
-        envvar="QWENBATCH_RETRY_FAILED",
-        help="Send again what the gateway refused.",
-        rich_help_panel=REPAIR,
-    ),
-]
-RetryKind = Annotated[
-    list[str] | None,
-    typer.Option(
-        envvar="QWENBATCH_RETRY_KIND",
-        help="Send again what failed with this kind, such as moderated.",
-        metavar="KIND",
-        rich_help_panel=REPAIR,
-        show_default=False,
-    ),
-]
-ResendUncertain = Annotated[
-    bool,
-    typer.Option(
-        "--resend-uncertain",
-        help="Send again what may have been paid: it may be paid twice.",
-        rich_help_panel=REPAIR,
-    ),
-]
-ResendLost = Annotated[
-    bool,
-    typer.Option(
-        "--resend-lost",
-        help="Pay again for results that are lost, if their URL still fails.",
-        rich_help_panel=REPAIR,
-    ),
-]
-Yes = Annotated[
-    bool,
-    typer.Option("--yes", "-y", envvar="QWENBATCH_YES", help="Do not ask.", rich_help_panel=MONEY),
-]
-DryRun = Annotated[
-    bool,
-    typer.Option("--dry-run", help="The same as `qwenbatch check`.", rich_help_panel=OUTPUT),
-]
-Json = Annotated[
-    bool,
-    typer.Option("--json", help="Print the summary as one JSON object.", rich_help_panel=OUTPUT),
-]
-Quiet = Annotated[
-    bool,
-    typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel=OUTPUT),
-]
-LogFormatOption = Annotated[
-    str,
-    typer.Option(
-        "--log-format",
-        envvar="QWENBATCH_LOG_FORMAT",
-        help="text or json.",
-        metavar="text|json",
-        rich_help_panel=OUTPUT,
-    ),
-]
-LogFile = Annotated[
-    Path | None,
-    typer.Option(
-        envvar="QWENBATCH_LOG_FILE",
-        help="Append every event to this file.",
-        rich_help_panel=OUTPUT,
-        show_default=False,
-    ),
-]
+
+
+@dataclass(frozen=True, slots=True)
+class NamedOption:
+    """A row of the table."""
+
+    field: str
+    default: Any
+    option: Option[Any]
+
+    @property
+    def name(self) -> str:
+        """As the command line (behind `--`) and job files call it."""
+        return self.field.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        """As the environment calls it."""
+        return ENVIRONMENT + self.field.upper()
+
+    @property
+    def default_shown(self) -> str:
+        """The default as people are shown it; empty where there is none."""
+        if not self.default and self.option.form.wants is not forms.Wants.FLAG:
+            return ""
+        return self.option.form.show(self.default)
+
+
+def _rows() -> dict[str, NamedOption]:
+    hints = get_type_hints(Options, include_extras=True)
+    rows = (NamedOption(f.name, f.default, hints[f.name].__metadata__[0]) for f in fields(Options))
+    return {row.name: row for row in rows}
+
+
+OPTIONS = _rows()
+"""The table, by the options' names."""
+
+
+def written(name: str) -> Any:
+    """An option of the table as Typer's parameter, for a value that stays as it was written."""
+    row = OPTIONS[name]
+    form = row.option.form
+    declared = f"--{name}"
+    if form.wants is forms.Wants.FLAG and not row.option.only_typed:
+        declared += f"/--no-{name}"
+    shown = "" if form is forms.ENDPOINT else row.default_shown
+    return typer.Option(
+        *(word for word in (declared, row.option.short) if word),
+        help=row.option.help,
+        metavar=form.metavar or None,
+        rich_help_panel=row.option.purpose,
+        show_default=shown if form.wants is not forms.Wants.FLAG and shown else False,
+        autocompletion=(lambda: form.choices) if form.choices else None,
+    )
+
+
+def takes_options(*, of_run: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Let Typer see every option of the table as a parameter of a command, None where not given.
+
+    The command takes them as `**given`. Help leaves out options `of_run` unless it is of a run.
+    """
+
+    def with_signature(command: Callable[..., None]) -> Callable[..., None]:
+        own = [
+            parameter
+            for parameter in inspect.signature(command, eval_str=True).parameters.values()
+            if parameter.kind is not inspect.Parameter.VAR_KEYWORD
+        ]
+        options = [
+            _parameter(row, hidden=row.option.of_run and not of_run) for row in OPTIONS.values()
+        ]
+        # Typer asks inspect for the signature, and inspect asks for this attribute.
+        vars(command)["__signature__"] = inspect.Signature([*own, *options])
+        return command
+
+    return with_signature
+
+
+def _parameter(row: NamedOption, *, hidden: bool) -> inspect.Parameter:
+    shape: Any
+    match row.option.form.wants:
+        case forms.Wants.FLAG:
+            shape = bool | None
+        case forms.Wants.STRINGS:
+            shape = list[str] | None
+        case _:
+            shape = str | None
+    option = written(row.name)
+    option.hidden = hidden
+    return inspect.Parameter(
+        row.field,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[shape, option],
+    )

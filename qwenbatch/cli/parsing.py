@@ -1,4 +1,4 @@
-"""Options' texts into the values that a run is told."""
+"""Options' texts into the values that a run is told. A ValueError says what is wrong with one."""
 
 from __future__ import annotations
 
@@ -6,33 +6,59 @@ import re
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from math import isfinite
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from qwenbatch.core.budget import parse_budget
 from qwenbatch.core.money import parse_usd
 from qwenbatch.core.verdicts import Kind
-from qwenbatch.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from qwenbatch.core.budget import Budget
     from qwenbatch.core.money import MicroUSD
 
-T = TypeVar("T")
-
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_FLAGS = {
+    **dict.fromkeys(("true", "yes", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "0"), False),
+}
 
 
-def parsed(option: str, text: str | None, parse: Callable[[str], T]) -> T | None:
-    """An option's value, or None if it was not given; UsageError names the option."""
-    if text is None:
-        return None
+def flag(text: str) -> bool:
+    """`true` or `false`, and what the environment is wont to say instead."""
     try:
-        return parse(text)
-    except ValueError as error:
-        raise UsageError(f"{option}: {error}", f"see `qwenbatch run --help` for {option}") from None
+        return _FLAGS[text.strip().lower()]
+    except KeyError:
+        raise ValueError(f"{text!r} is neither true nor false") from None
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """What reads a whole number from `least` to `most`."""
+
+    def read(text: str) -> int:
+        if not re.fullmatch(r"[+-]?\d{1,18}", text.strip(), re.ASCII):
+            raise ValueError(f"{text!r} is no whole number")
+        number = int(text)
+        if not least <= number <= most:
+            raise ValueError(f"{number:,} is not from {least:,} to {most:,}")
+        return number
+
+    return read
+
+
+def number(most: float, unit: str) -> Callable[[str], float]:
+    """What reads a number of more than 0, up to `most` of a unit."""
+
+    def read(text: str) -> float:
+        try:
+            found = float(text)
+        except ValueError:
+            raise ValueError(f"{text!r} is no number: write 2, or 2.5") from None
+        if not isfinite(found) or not 0 < found <= most:
+            raise ValueError(f"{text} makes no sense: it must be more than 0 and at most {unit}")
+        return found
+
+    return read
 
 
 def price(text: str) -> MicroUSD:
@@ -43,22 +69,12 @@ def price(text: str) -> MicroUSD:
     return amount
 
 
-def amount(text: str) -> MicroUSD:
-    """An amount of dollars from 0 up."""
-    return parse_usd(text)
-
-
-def budget(text: str) -> Budget:
-    """An amount and a calendar period."""
-    return parse_budget(text)
-
-
 def duration(text: str) -> float:
     """`6h`, `10m`, `4s`, or `1h30m`, in seconds."""
-    if not re.fullmatch(r"(\d+(\.\d+)?[smhd])+", text.strip()):
+    if not re.fullmatch(r"(\d+(\.\d+)?[smhd])+", text.strip(), re.ASCII):
         raise ValueError(f"{text!r} is no time such as 6h, 10m or 4s")
     parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text)
-    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    seconds = sum(float(count) * _UNITS[unit] for count, unit in parts)
     if not 0 < seconds <= 366 * _UNITS["d"]:
         raise ValueError(f"{text!r} is not within a second and a year")
     return seconds
@@ -66,7 +82,7 @@ def duration(text: str) -> float:
 
 def time_of_day(text: str, now: datetime) -> float:
     """The next moment at which the local clock shows HH:MM, in seconds since the epoch."""
-    found = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", text.strip())
+    found = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", text.strip(), re.ASCII)
     if not found:
         raise ValueError(f"{text!r} is no time of day such as 06:00")
     hour, minute = int(found[1]), int(found[2])
@@ -74,26 +90,6 @@ def time_of_day(text: str, now: datetime) -> float:
     today = now.replace(tzinfo=None, hour=hour, minute=minute, second=0, microsecond=0)
     moment = today if today > now.replace(tzinfo=None) else today + timedelta(days=1)
     return moment.astimezone().timestamp()
-
-
-def rate(number: float) -> float:
-    """Starts a second: more than 0, at most 10,000."""
-    if not isfinite(number) or not 0 < number <= 10_000:  # noqa: PLR2004 - said in the message
-        raise UsageError(
-            f"--rate: {number:g} makes no sense",
-            "it must be more than 0 and at most 10,000 edits a second",
-        )
-    return number
-
-
-def timeout(number: float) -> float:
-    """Seconds: more than 0, at most an hour."""
-    if not isfinite(number) or not 0 < number <= 3600:  # noqa: PLR2004 - said in the message
-        raise UsageError(
-            f"--timeout: {number:g} makes no sense",
-            "it must be more than 0 and at most 3,600 seconds",
-        )
-    return number
 
 
 def gateway(text: str) -> str:
@@ -109,22 +105,17 @@ def gateway(text: str) -> str:
     return text
 
 
-def kinds(texts: Sequence[str] | None) -> frozenset[Kind]:
-    """Kinds of failure by their names; UsageError suggests the nearest."""
-    found = set()
-    for text in texts or ():
-        try:
-            found.add(Kind(text))
-        except ValueError:
-            near = get_close_matches(text, [kind.value for kind in Kind], 1)
-            known = ", ".join(kind.value for kind in Kind)
-            hint = f"did you mean {near[0]}?" if near else f"known are: {known}"
-            raise UsageError(f"--retry-kind: there is no kind {text!r}", hint) from None
-    return frozenset(found)
+def kinds(text: str) -> frozenset[Kind]:
+    """Kinds of failure by their names, with commas or blanks between them."""
+    names = re.split(r"[\s,]+", text.strip(", \t\n"))
+    return frozenset(Kind(one_of(name, [*Kind], "kind")) for name in names)
 
 
-def log_format(text: str) -> str:
-    """`text` or `json`."""
-    if text not in {"text", "json"}:
-        raise UsageError(f"--log-format: {text!r} is neither text nor json")
-    return text
+def one_of(text: str, known: Sequence[str], what: str) -> str:
+    """A word of a closed list; the nearest is suggested."""
+    word = text.strip().lower()
+    if word in known:
+        return word
+    near = get_close_matches(word, known, 1)
+    hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+    raise ValueError(f"there is no {what} {text!r}: {hint}")

@@ -2,45 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from qwenbatch.cli.ending import command_again, sole, tell_of_nothing, untold_out
-from qwenbatch.cli.options import (
-    Attempts,
-    BudgetOption,
-    CanaryOption,
-    Concurrency,
-    DryRun,
-    Gateway,
-    Instruction,
-    Json,
-    Ledger,
-    Limit,
-    LogFile,
-    LogFormatOption,
-    MaxCost,
-    MaxDuration,
-    Name,
-    NegativePrompt,
-    Out,
-    Overwrite,
-    Price,
-    Quiet,
-    Rate,
-    ResendLost,
-    ResendUncertain,
-    RetryFailed,
-    RetryKind,
-    Sandbox,
-    Source,
-    Strict,
-    Timeout,
-    Until,
-    Watermark,
-    Yes,
-)
+from qwenbatch.cli.options import Source, takes_options
 
 if TYPE_CHECKING:
     from qwenbatch.core.summary import Summary
@@ -48,90 +14,44 @@ if TYPE_CHECKING:
     from qwenbatch.wiring.settings import RunSettings
 
 
-def run(
-    source: Source,
-    *,
-    out: Out = None,
-    instruction: Instruction = None,
-    negative_prompt: NegativePrompt = "",
-    watermark: Watermark = False,
-    name: Name = None,
-    gateway: Gateway = None,
-    sandbox: Sandbox = False,
-    ledger: Ledger = None,
-    concurrency: Concurrency = 32,
-    rate: Rate = 2.0,
-    price: Price = "0.055",
-    max_cost: MaxCost = None,
-    budget: BudgetOption = None,
-    until: Until = None,
-    max_duration: MaxDuration = None,
-    attempts: Attempts = 4,
-    timeout: Timeout = 300.0,
-    limit: Limit = None,
-    canary: CanaryOption = 0,
-    retry_failed: RetryFailed = False,
-    retry_kind: RetryKind = None,
-    resend_uncertain: ResendUncertain = False,
-    resend_lost: ResendLost = False,
-    strict: Strict = False,
-    overwrite: Overwrite = False,
-    yes: Yes = False,
-    dry_run: DryRun = False,
-    json: Json = False,
-    quiet: Quiet = False,
-    log_format: LogFormatOption = "text",
-    log_file: LogFile = None,
-) -> None:
+@takes_options(of_run=True)
+def run(source: Source, **given: Any) -> None:
     """Edit every picture of a manifest or folder; started again, it goes on where it was.
 
     Examples:
     qwenbatch run photos --instruction "make the background white" --sandbox
     qwenbatch run shop.csv -o out/shop --max-cost 25
+    qwenbatch run jobs/nightly.toml --dry-run
     """
-    from qwenbatch.cli.settings import display_settings, run_settings  # noqa: PLC0415 - start-up
-    from qwenbatch.wiring.display import Display, is_at_terminal  # noqa: PLC0415 - start-up
+    from qwenbatch.cli.told import tell  # noqa: PLC0415 - start-up
 
-    settings = run_settings(
-        source=source,
-        out=out,
-        instruction=instruction,
-        negative_prompt=negative_prompt,
-        watermark=watermark,
-        name=name,
-        gateway=gateway,
-        sandbox=sandbox,
-        ledger=ledger,
-        concurrency=concurrency,
-        rate=rate,
-        price=price,
-        max_cost=max_cost,
-        budget=budget,
-        until=until,
-        max_duration=max_duration,
-        attempts=attempts,
-        timeout=timeout,
-        limit=limit,
-        canary=canary,
-        retry_failed=retry_failed,
-        retry_kind=retry_kind,
-        resend_uncertain=resend_uncertain,
-        resend_lost=resend_lost,
-        strict=strict,
-        overwrite=overwrite,
-    )
-    shown = display_settings(json=json, quiet=quiet, log_format=log_format, log_file=log_file)
-    if dry_run:
+    told = tell(source, given)
+    options = told.options
+    if options.dry_run:
         from qwenbatch.cli.check import run_check  # noqa: PLC0415 - start-up
 
-        run_check(settings, shown)
-    if out is None and not sandbox and not is_at_terminal():
+        run_check(told, show_settings=True)
+
+    from qwenbatch.cli.ending import (  # noqa: PLC0415 - start-up
+        command_again,
+        tell_of_nothing,
+        untold_out,
+    )
+    from qwenbatch.cli.settings import from_options, run_settings  # noqa: PLC0415 - start-up
+    from qwenbatch.wiring.display import (  # noqa: PLC0415 - start-up
+        Display,
+        DisplaySettings,
+        is_at_terminal,
+    )
+
+    settings = run_settings(told)
+    if options.out is None and not options.sandbox and not is_at_terminal():
         raise untold_out()
-    asks = not yes and is_at_terminal()
+    asks = not options.yes and is_at_terminal()
     display = Display(
-        shown,
+        from_options(DisplaySettings, options),
         out=settings.out_folder,
-        asks_to_pay=asks and not sandbox,
+        asks_to_pay=asks and not options.sandbox,
         asks_to_go_on=asks,
     )
     summary = _lead(settings, display)
@@ -140,9 +60,9 @@ def run(
         summary,
         out=folder,
         again=command_again(summary, out=folder),
-        sandbox=sandbox,
+        sandbox=options.sandbox,
     )
-    if not quiet:
+    if not options.quiet:
         tell_of_nothing(settings, summary)
     raise typer.Exit(summary.exit_status)
 
@@ -150,6 +70,7 @@ def run(
 def _lead(settings: RunSettings, display: Display) -> Summary:
     import anyio  # noqa: PLC0415 - start-up
 
+    from qwenbatch.cli.ending import sole  # noqa: PLC0415 - start-up
     from qwenbatch.wiring.batch import Batch  # noqa: PLC0415 - start-up
 
     async def lead() -> Summary:

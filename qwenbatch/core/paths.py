@@ -268,12 +268,12 @@ def parse_template(text: str) -> Template:
             literal, suffix = literal[:-4], literal[-4:]
             parts[-1] = (literal, None)
         elif found := re.search(_OTHER_PICTURE.pattern + "$", literal, re.IGNORECASE):
-            raise UsageError(f"--name ends in {found[0]}: results are PNG", "End it in .png")
+            raise UsageError(f"it ends in {found[0]}: results are PNG", "End it in .png")
     sample = "".join(before + ("x" if field else "") for before, field in parts)
     checked = check_output(sample + suffix if sample else sample)
     if isinstance(checked, Fault):
         reason = checked.reason.replace("the output", "the name")
-        raise UsageError(f'--name "{text}": {reason}', checked.advice)
+        raise UsageError(f'"{text}": {reason}', checked.advice)
     return Template(parts=tuple(parts), suffix=suffix)
 
 
@@ -282,13 +282,13 @@ def _template_parts(text: str) -> list[tuple[str, str | None]]:
     try:
         parsed = list(Formatter().parse(text))
     except ValueError as error:
-        raise UsageError(f'--name "{text}": {error}', f"It knows {known}") from None
+        raise UsageError(f'"{text}": {error}', f"It knows {known}") from None
     for _, field, specification, conversion in parsed:
         if field is not None and field not in TEMPLATE_FIELDS:
-            raise UsageError(f'--name "{text}": unknown field {{{field}}}', f"It knows {known}")
+            raise UsageError(f'"{text}": unknown field {{{field}}}', f"It knows {known}")
         if specification or conversion:
             raise UsageError(
-                f'--name "{text}": {{{field}}} takes no conversion or format',
+                f'"{text}": {{{field}}} takes no conversion or format',
                 f"Write {{{field}}} alone",
             )
     return [(literal, field) for literal, field, _, _ in parsed]

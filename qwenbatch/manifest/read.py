@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
@@ -16,14 +15,12 @@ from qwenbatch.manifest.file_kind import ManifestKind, file_kind
 from qwenbatch.manifest.folder_rows import folder_rows
 from qwenbatch.manifest.jsonl_rows import jsonl_rows
 from qwenbatch.manifest.lines import Lines
+from qwenbatch.manifest.missing import missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from qwenbatch.core.items import BadRow, Row, RowDefaults
-
-_NEIGHBOURS = 10_000
-"""How many names of a folder are looked through for one like a missing one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +68,7 @@ def open_manifest(
     """
     absolute = _absolute(path)
     if not os.path.exists(absolute):  # noqa: PTH110 - Path.exists raises for names that are too long
-        raise _missing(absolute)
+        raise missing(absolute)
     if absolute.is_dir():
         kind, base = ManifestKind.FOLDER, absolute
         _check_folder(absolute, defaults, out)
@@ -96,20 +93,6 @@ def _absolute(path: Path) -> Path:
     if "\0" in str(absolute):
         raise ManifestError("The manifest's path holds a NUL character", "Remove it")
     return absolute
-
-
-def _missing(path: Path) -> ManifestError:
-    """That there is nothing at a path, with the names beside it that are like it."""
-    if not path.parent.is_dir():
-        return ManifestError(f"There is no folder {path.parent}", "Look for the path's spelling")
-    try:
-        with os.scandir(path.parent) as entries:
-            names = [entry.name for entry in islice(entries, _NEIGHBOURS)]
-    except OSError:
-        names = []
-    close = get_close_matches(path.name, names, n=3)
-    advice = "Did you mean " + " or ".join(close) + "?" if close else "Look for its spelling"
-    return ManifestError(f"There is no {path.name} in {path.parent}", advice)
 
 
 def _check_folder(path: Path, defaults: RowDefaults, out: Path | None) -> None:

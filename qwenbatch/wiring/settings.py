@@ -69,6 +69,11 @@ class RunSettings:
         return Path.cwd() / "out" / (f"{name}-{SANDBOX}" if self.sandbox else name)
 
 
+def our_variables() -> dict[str, str]:
+    """The environment's variables that begin as ours do, by their whole names."""
+    return {name: value for name, value in os.environ.items() if name.startswith("QWENBATCH_")}
+
+
 def api_key() -> str:
     """The key, from QWENBATCH_API_KEY or the file that QWENBATCH_API_KEY_FILE names.
 

@@ -124,7 +124,7 @@ def test_readme_shows_every_command() -> None:
         check=True,
         cwd="/",
     )
-    for name in re.findall(r"^│ (\w+) ", done.stdout, re.MULTILINE):
+    for name in re.findall(r"^  ([a-z]+)  ", done.stdout, re.MULTILINE):
         assert f"qwenbatch {name} " in README, name
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tests.e2e.conftest import Desk
 
-KILLS = int(os.environ.get("QWENBATCH_TEST_KILLS", "20"))
+KILLS = int(os.environ.get("SOAK_KILLS", "20"))
 """How often a run is killed; `make soak` asks for a hundred."""
 
 ITEMS = 25

@@ -1,0 +1,44 @@
+"""A path with nothing at it, and what beside it was surely meant."""
+
+from __future__ import annotations
+
+import os
+from difflib import get_close_matches
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from qwenbatch.errors import ManifestError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_NEIGHBOURS = 10_000
+"""How many names of a folder are looked through for one like a missing one."""
+
+_SUGGESTED = 3
+
+
+def missing(path: Path) -> ManifestError:
+    """That there is nothing at an absolute path, with the names that are like what is missing.
+
+    They are names of the last folder on the way that is there, like the next part of the path.
+    """
+    last = path
+    while not os.path.isdir(last.parent) and last.parent != last:  # noqa: PTH112 - never raises
+        last = last.parent
+    names = _names(last.parent)
+    close = get_close_matches(last.name, names, n=_SUGGESTED)
+    if not close:
+        lower = {name.lower(): name for name in names}
+        close = [lower[near] for near in get_close_matches(last.name.lower(), lower, n=_SUGGESTED)]
+    advice = f"Did you mean {' or '.join(close)}?" if close else "Look for its spelling"
+    what = "folder " if last != path else ""
+    return ManifestError(f"There is no {what}{last.name} in {last.parent}", advice)
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in islice(entries, _NEIGHBOURS)]
+    except OSError:
+        return []
