@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "export": "",
         "audit": STATUS_3,
         "settle": "",
+        "schedule": "",
         "doctor": STATUS_3,
         "sandbox": "",
     },

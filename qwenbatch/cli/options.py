@@ -177,6 +177,15 @@ class Options:
         bool,
         Option(forms.FLAG, Purpose.MONEY, "Do not ask before paying.", short="-y", of_run=True),
     ] = False
+    at: Annotated[
+        float | None,
+        Option(
+            forms.TIME_OF_DAY,
+            Purpose.TIME,
+            "With --until: send only between this local time and that one.",
+            of_run=True,
+        ),
+    ] = None
     until: Annotated[
         float | None,
         Option(

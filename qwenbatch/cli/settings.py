@@ -28,6 +28,11 @@ def run_settings(told: Told) -> RunSettings:
             "--sandbox and --gateway exclude each other",
             "a sandbox of your own, from `qwenbatch sandbox`, is reached with --gateway alone",
         )
+    if options.at is not None and options.until is None:
+        raise UsageError(
+            "--at without --until makes no sense",
+            "say with --until when its hours end",
+        )
     settings = from_options(
         RunSettings,
         options,

@@ -48,13 +48,19 @@ class Told:
     by_job_file: bool
 
 
-def tell(source: str, given: Mapping[str, Any]) -> Told:
+def tell(
+    source: str,
+    given: Mapping[str, Any],
+    *,
+    environment: Mapping[str, str] | None = None,
+) -> Told:
     """Read a job file if the source is one, and take each option from the first that names it.
 
-    `given` are Typer's values by field. A variable of ours that is none is told on stderr. Raises
+    `given` are Typer's values by field; `environment` are the variables, those of this process if
+    None. A variable of ours that is none is told on stderr. Raises
     UsageError that names the option, the variable, or the job file's line and column.
     """
-    environment = our_variables()
+    environment = our_variables() if environment is None else environment
     refuse_only_typed(environment)
     job = read_job_file(Path(source)) if source.lower().endswith(JOB_FILE) else None
     settings = [_source_setting(source, job)]

@@ -116,7 +116,7 @@ STOP_WORDS: Mapping[StopReason, Words] = MappingProxyType(
             "--budget does not allow another edit in this period",
             "run again in the next period, or with a higher --budget",
         ),
-        StopReason.DEADLINE: Words("the time of --until has come", _RUN_AGAIN),
+        StopReason.DEADLINE: Words("it is outside its hours: see --until and --at", _RUN_AGAIN),
         StopReason.DURATION: Words("the time of --max-duration is over", _RUN_AGAIN),
         StopReason.DISK: Words(
             "the disk is full or cannot be written",

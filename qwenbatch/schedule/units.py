@@ -55,7 +55,7 @@ def service_unit(job: ScheduledJob) -> str:
     """
     lines = [
         "[Unit]",
-        f"Description=qwenbatch: {_escaped(job.name)}",
+        f"Description={_escaped(job.name)}: edits pictures",
         "",
         "[Service]",
         "Type=oneshot",
@@ -77,7 +77,7 @@ def timer_unit(job: ScheduledJob) -> str:
     """The text of the timer: every day, and later where the machine was off at the time."""
     return f"""\
 [Unit]
-Description=qwenbatch: {_escaped(job.name)}, every day at {job.at:%H:%M}
+Description={_escaped(job.name)}, every day at {job.at:%H:%M}
 
 [Timer]
 OnCalendar=*-*-* {job.at:%H:%M}:00

@@ -158,7 +158,9 @@ class Batch:
             )
             foreseen = await self._tell_planned(writer, number)
             await self._record_items(writer)
-            send = not (refused and self._settings.strict)
+            if self._settings.out_of_hours:
+                governor.stop(StopReason.DEADLINE, "it was started outside its hours")
+            send = not (refused and self._settings.strict) and not governor.stopping
             if send and foreseen.edits:
                 send = await _unless_stopping(governor, partial(self._ask, foreseen))
                 if not send:

@@ -30,7 +30,11 @@ PIXAZO, SANDBOX = "pixazo", "sandbox"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSettings:
-    """One run or check. Durations are in seconds, `until` in seconds since the epoch."""
+    """One run or check. Durations are in seconds.
+
+    `at` and `until` are the next moments, in seconds since the epoch, at which the run's hours
+    begin and end.
+    """
 
     source: Path
     out: Path | None = None
@@ -45,6 +49,7 @@ class RunSettings:
     rate: float = DEFAULT_RATE
     price: MicroUSD = DEFAULT_PRICE
     caps: Caps = field(default_factory=Caps)
+    at: float | None = None
     until: float | None = None
     max_duration: float | None = None
     attempts: int = DEFAULT_ATTEMPTS
@@ -59,6 +64,11 @@ class RunSettings:
     def service(self) -> str:
         """Which service is paid."""
         return SANDBOX if self.sandbox else PIXAZO
+
+    @property
+    def out_of_hours(self) -> bool:
+        """Whether the run was started outside its hours: they begin before they end next."""
+        return self.at is not None and self.until is not None and self.at < self.until
 
     @property
     def out_folder(self) -> Path:
