@@ -11,6 +11,8 @@ from qwenbatch.core.paths import OWN_FOLDER
 REPLACED = f"{OWN_FOLDER}/replaced"
 """Where results go that make room for another edit's, relative to OUT."""
 
+_GROUP_AND_OTHERS = 0o077
+
 
 @dataclass(frozen=True, slots=True)
 class OutFolders:
@@ -29,10 +31,12 @@ class OutFolders:
         return self.own / "tmp"
 
     def make(self) -> None:
-        """Make OUT and our folders in it; OSError if that cannot be done."""
+        """Make OUT, and our folders in it for us alone to read; OSError if that cannot be done."""
         self.out.mkdir(parents=True, exist_ok=True)
-        for folder in (self.own, self.scratch):
+        for folder in (self.own, self.scratch, self.out / REPLACED):
             folder.mkdir(mode=0o700, exist_ok=True)
+            if folder.stat().st_mode & _GROUP_AND_OTHERS:
+                folder.chmod(0o700)
 
     def file(self, relative: str) -> Path:
         """A path relative to OUT as an absolute one."""

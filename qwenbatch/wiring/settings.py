@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from qwenbatch.core.budget import Caps
 from qwenbatch.core.money import DEFAULT_PRICE, MicroUSD
 from qwenbatch.core.plan import Asked
-from qwenbatch.core.subscription_key import checked_key
+from qwenbatch.core.subscription_key import SubscriptionKey
 from qwenbatch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def our_variables() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith("QWENBATCH_")}
 
 
-def api_key() -> str:
+def api_key() -> SubscriptionKey:
     """The key, from QWENBATCH_API_KEY or the file that QWENBATCH_API_KEY_FILE names.
 
     Raises UsageError, which never shows it, if there is none, or what is there can be none.
@@ -100,4 +100,4 @@ def api_key() -> str:
             "export QWENBATCH_API_KEY=…, or name its file in QWENBATCH_API_KEY_FILE;"
             " or try it out free of charge with --sandbox",
         )
-    return checked_key(key.strip())
+    return SubscriptionKey(key.strip())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from qwenbatch.core.subscription_key import SubscriptionKey
 from qwenbatch.gateway.body import RequestBody, UrlText
 from qwenbatch.gateway.client import GatewayClient
 
@@ -188,7 +189,7 @@ def client_for() -> Callable[..., GatewayClient]:
     def build(url: str, *, timeout: float = 20.0, key: str = KEY) -> GatewayClient:
         return GatewayClient(
             url=url,
-            key=key,
+            key=SubscriptionKey(key),
             timeout=timeout,
             wall=time.time,
             user_agent="qwenbatch/test",

@@ -18,6 +18,7 @@ from qwenbatch.core.events import (
     PaceChanged,
     Planned,
     Planning,
+    Proxied,
     ResultLost,
     ResultSaved,
     RowRefused,
@@ -62,6 +63,7 @@ ENDED = AttemptEnded(
 )
 EVERY: list[Event] = [
     RunOpened(run="3f2a", source="m.csv", out="out/m", gateway="https://g/e?k=1", sandbox=True),
+    Proxied(proxies=("http://proxy:3128",)),
     Planning(rows=3),
     RowRefused(where="m.csv:3", image="a.jpg", reason="empty", advice="drop it"),
     RowWarned(where="m.csv:4", image="b.jpg", warning="24 megapixels"),
