@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -36,7 +37,9 @@ class OutFolders:
         for folder in (self.own, self.scratch, self.out / REPLACED):
             folder.mkdir(mode=0o700, exist_ok=True)
             if folder.stat().st_mode & _GROUP_AND_OTHERS:
-                folder.chmod(0o700)
+                with suppress(OSError):
+                    # A file system that knows no modes, or another's folder.
+                    folder.chmod(0o700)
 
     def file(self, relative: str) -> Path:
         """A path relative to OUT as an absolute one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
@@ -77,7 +77,9 @@ class Stage:
         )
 
     def _flush(self, descriptor: int) -> None:
-        os.fchmod(descriptor, self._mode)
+        with suppress(OSError):
+            # A file system that knows no modes: there nobody can be kept out, or let in.
+            os.fchmod(descriptor, self._mode)
         os.fsync(descriptor)
 
 

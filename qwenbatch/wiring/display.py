@@ -206,14 +206,9 @@ def _log(file: TextIO, settings: DisplaySettings) -> Observer:
 
 @contextmanager
 def _log_file(path: Path) -> Iterator[TextIO]:
+    for_us_alone = partial(os.open, mode=0o600)
     try:
-        file = open(
-            path,
-            "a",
-            encoding="utf-8",
-            errors="backslashreplace",
-            opener=partial(os.open, mode=0o600),
-        )
+        file = open(path, "a", encoding="utf-8", errors="backslashreplace", opener=for_us_alone)  # noqa: SIM115 - so made; closed below
     except OSError as error:
         raise DiskError(
             f"the log file {path} cannot be written: {error.strerror}",

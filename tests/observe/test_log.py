@@ -147,7 +147,7 @@ def test_text_line_quotes_what_needs_it_and_leaves_out_what_is_empty() -> None:
 
 
 def test_text_line_tells_what_lies_inside_by_dotted_names() -> None:
-    line = text_line(EVERY[4], TIME)
+    line = text_line(EVERY[5], TIME)
     assert " info planned items.total=2 items.saved=0 " in line
     assert line.endswith(" items.pending=2 estimate.edits=2 estimate.cost=0.11 to_place=0")
 
