@@ -15,6 +15,7 @@ from qwenbatch.core.subscription_key import SubscriptionKey
 from qwenbatch.core.verdicts import Answer
 from qwenbatch.errors import UsageError
 from qwenbatch.gateway.redaction import MASK, Redactor
+from qwenbatch.sandbox import SandboxSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,6 +97,10 @@ def test_redaction_covers_every_text_of_an_answer() -> None:
 @pytest.mark.parametrize("show", [repr, str, "{}".format, "{0!r:>40}".format, ascii])
 def test_a_key_shows_itself_to_nobody(show: Callable[[object], str]) -> None:
     assert SECRET not in show(SubscriptionKey(SECRET))
+
+
+def test_a_sandboxes_settings_do_not_show_its_key() -> None:
+    assert SECRET not in repr(SandboxSettings(key=SECRET))
 
 
 def test_a_key_is_not_stored() -> None:
