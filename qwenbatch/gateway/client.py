@@ -218,4 +218,4 @@ def _endpoint(text: str) -> URL:
             "the gateway's address is no http(s) URL",
             "give the whole endpoint, such as https://host/path",
         )
-    return url.with_fragment(None)
+    return url
