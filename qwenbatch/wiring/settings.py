@@ -24,6 +24,9 @@ DEFAULT_RATE = 2.0
 DEFAULT_TIMEOUT = 300.0
 DEFAULT_ATTEMPTS = 4
 
+KEY_VARIABLE = "QWENBATCH_API_KEY"
+"""It is read where the key is needed, and nowhere else."""
+
 PIXAZO, SANDBOX = "pixazo", "sandbox"
 """The services: what is paid, and what only pretends to be."""
 
@@ -70,8 +73,12 @@ class RunSettings:
 
 
 def our_variables() -> dict[str, str]:
-    """The environment's variables that begin as ours do, by their whole names."""
-    return {name: value for name, value in os.environ.items() if name.startswith("QWENBATCH_")}
+    """The environment's variables that begin as ours do, by their whole names; never the key."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith("QWENBATCH_") and name != KEY_VARIABLE
+    }
 
 
 def api_key() -> SubscriptionKey:
@@ -80,7 +87,7 @@ def api_key() -> SubscriptionKey:
     Raises UsageError, which never shows it, if there is none, or what is there can be none.
     """
     path = os.environ.get("QWENBATCH_API_KEY_FILE")
-    key = os.environ.get("QWENBATCH_API_KEY", "")
+    key = os.environ.get(KEY_VARIABLE, "")
     if not key and path:
         try:
             key = Path(path).read_text(encoding="utf-8")
