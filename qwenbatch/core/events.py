@@ -24,6 +24,16 @@ class RunOpened:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Proxied:
+    """The environment names proxies: told once, for they weaken the rule on results' addresses.
+
+    `proxies` are their URLs, without names and passwords.
+    """
+
+    proxies: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Planning:
     """So many rows were read so far."""
 
@@ -142,6 +152,7 @@ class RunClosed:
 
 Event: TypeAlias = (
     RunOpened
+    | Proxied
     | Planning
     | RowRefused
     | RowWarned

@@ -57,6 +57,11 @@ class AddressGuard(AbstractResolver):
             raise RefusedAddressError
         return allowed
 
+    async def every_address(self, host: str) -> list[str]:
+        """A name's addresses, whether allowed or not; OSError if it has none here."""
+        found = await self._resolver.resolve(host, 0, socket.AF_UNSPEC)
+        return [each["host"] for each in found]
+
     def connect_socket(self, address: AddrInfoType) -> socket.socket:
         """A socket for this very address; RefusedAddressError if the rules do not allow it."""
         family, kind, protocol, _, place = address

@@ -10,6 +10,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from qwenbatch.core.plain_urls import without_queries
 from qwenbatch.core.verdicts import Answer, Usage
 from qwenbatch.gateway.retry_after import seconds_to_wait
 
@@ -36,15 +37,17 @@ def read_answer(*, status: int, headers: Mapping[str, str], body: bytes, now: fl
     """What an answer says; `now` is in seconds since the epoch, for dates in `Retry-After`.
 
     It never raises: a body that cannot be read is an answer that says nothing but its status.
+    URLs in its words lose their queries; the result's own URL is as it came.
     """
     told = _object(body)
     error = _text(told.get("error"))
-    message = ": ".join(part for part in (error, _text(told.get("message"))) if part)
+    parts = (error, _text(told.get("message")))
+    message = without_queries(": ".join(part for part in parts if part))
     return Answer(
         status=status,
         url=_image_url(told),
         inner_status=_inner_status(told),
-        code=_text(told.get("code"))[:MAX_CODE],
+        code=without_queries(_text(told.get("code")))[:MAX_CODE],
         message=message[:MAX_MESSAGE],
         plain_error=bool(error),
         activity=bool(told.get("activityId")),

@@ -15,12 +15,14 @@ from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 from yarl import URL
 
 from qwenbatch.core.replies import Answered, Broken, Withheld
-from qwenbatch.core.subscription_key import checked_key
 from qwenbatch.core.verdicts import Kind, Verdict, kind_of, verdict_of
 from qwenbatch.errors import UsageError
 from qwenbatch.gateway.answers import read_answer
 from qwenbatch.gateway.patient_socket import patient_socket
-from qwenbatch.gateway.reasons import NETWORK_ERRORS, reason_of
+from qwenbatch.gateway.proxies import DEMANDS_PASSWORD, PASSWORD_HEADER, Proxies
+from qwenbatch.gateway.reasons import NETWORK_ERRORS, REFUSED_BY_PROXY, reason_of
+from qwenbatch.gateway.redaction import Redactor
+from qwenbatch.gateway.secret_header import SecretHeader
 from qwenbatch.gateway.upload import Upload
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from qwenbatch.core.replies import Reply
+    from qwenbatch.core.subscription_key import SubscriptionKey
     from qwenbatch.gateway.body import RequestBody
 
 CONNECT_SECONDS = 10.0
@@ -55,20 +58,20 @@ class GatewayClient:
     """Sends edits, for as long as its context is open.
 
     `url` is the whole endpoint; `timeout` is in seconds, once for the upload and once more for
-    the answer; `wall` tells seconds since the epoch; `proxy` is an HTTP proxy's URL.
+    the answer; `wall` tells seconds since the epoch.
 
-    Raises UsageError if the URL is none, or the key cannot stand in a header.
+    Raises UsageError if the URL is none.
     """
 
     def __init__(
         self,
         *,
         url: str,
-        key: str,
+        key: SubscriptionKey,
         timeout: float,
         wall: Callable[[], float],
         user_agent: str,
-        proxy: str | None = None,
+        proxies: Proxies | None = None,
     ) -> None:
         self._url = _endpoint(url)
         self._headers = {
@@ -76,11 +79,12 @@ class GatewayClient:
             "Cache-Control": "no-cache",
             "Accept": "application/json",
             "User-Agent": user_agent,
-            _KEY_HEADER: checked_key(key),
         }
+        self._key = key
+        self._redactor = Redactor(key)
         self._timeout = timeout
         self._wall = wall
-        self._proxy = proxy
+        self._proxy = (proxies or Proxies()).way_to(self._url)
         self._session: ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -143,12 +147,14 @@ class GatewayClient:
     async def _listen(self, upload: Upload, heard: _Heard) -> None:
         if self._session is None:
             raise RuntimeError("the client is used outside its context")
+        to_gateway, to_proxy = self._shown()
         async with self._session.post(
             self._url,
             data=upload,
-            headers=self._headers,
+            headers=to_gateway,
             allow_redirects=False,
-            proxy=self._proxy,
+            proxy=None if self._proxy is None else self._proxy.url,
+            proxy_headers=to_proxy,
         ) as response:
             heard.headers = response.headers
             heard.status = response.status
@@ -157,6 +163,17 @@ class GatewayClient:
                 if len(heard.body) >= MAX_ANSWER_BYTES:
                     response.close()
                     return
+
+    def _shown(self) -> tuple[dict[str, str], dict[str, str] | None]:
+        """The headers of the request, and those of a CONNECT, if there is one."""
+        request = self._headers | {_KEY_HEADER: SecretHeader(self._key.revealed)}
+        if self._proxy is None:
+            return request, None
+        password = self._proxy.authorization
+        secret = {} if password is None else {PASSWORD_HEADER: SecretHeader(password)}
+        if self._url.scheme == "https":
+            return request, {"User-Agent": self._headers["User-Agent"]} | secret
+        return request | secret, None
 
     def _overdue(self, upload: Upload, body: RequestBody) -> str:
         if not upload.started:
@@ -170,6 +187,9 @@ class GatewayClient:
             if body.withheld:
                 return Withheld()
             return Broken(Kind.CUT_OFF if body.handed_over else Kind.UNREACHABLE, reason)
+        if self._proxy is not None and heard.status == DEMANDS_PASSWORD:
+            # Over plain http: a tunnel that is refused never gets as far as a status of its own.
+            return Broken(Kind.UNREACHABLE, REFUSED_BY_PROXY.format(heard.status))
         raw = bytes(heard.body)
         answer = read_answer(
             status=heard.status,
@@ -177,6 +197,7 @@ class GatewayClient:
             body=raw,
             now=self._wall(),
         )
+        answer = self._redactor.answer(answer)
         if not body.handed_over and verdict_of(kind_of(answer)) is Verdict.UNCERTAIN:
             if body.withheld:
                 return Withheld()
@@ -184,7 +205,7 @@ class GatewayClient:
                 Kind.UNREACHABLE,
                 f"status {heard.status} came before the request was sent whole",
             )
-        return Answered(answer, raw[:MAX_RAW_BYTES])
+        return Answered(answer, self._redactor.data(raw[:MAX_RAW_BYTES]))
 
 
 def _endpoint(text: str) -> URL:

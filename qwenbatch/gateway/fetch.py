@@ -12,21 +12,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TypeAlias
 
 import anyio
-from aiohttp import (
-    ClientConnectorError,
-    ClientSession,
-    ClientTimeout,
-    DummyCookieJar,
-    TCPConnector,
-    ThreadedResolver,
-)
+from aiohttp import ClientConnectorError, ThreadedResolver
 from yarl import URL
 
 from qwenbatch.core.results import Trouble, Unfetched
-from qwenbatch.gateway.address_guard import AddressGuard, RefusedAddressError
+from qwenbatch.gateway.address_guard import RefusedAddressError
 from qwenbatch.gateway.addresses import literal_of
 from qwenbatch.gateway.fetch_limits import FetchLimits
-from qwenbatch.gateway.reasons import NETWORK_ERRORS, reason_of
+from qwenbatch.gateway.fetch_sessions import FetchSessions
+from qwenbatch.gateway.proxies import DEMANDS_PASSWORD, Proxies
+from qwenbatch.gateway.reasons import NETWORK_ERRORS, REFUSED_BY_PROXY, reason_of
 from qwenbatch.gateway.result_url import join_url, parse_url
 from qwenbatch.gateway.speed import SpeedWindow
 
@@ -51,9 +46,9 @@ class ResultFetcher:
     """Fetches results, for as long as its context is open.
 
     `gateway_url` is the gateway's own: plain http, loopback and private addresses are taken only
-    if it has them too. `proxy` is an HTTP proxy's URL: with one, only it sees the addresses that
-    names have, so that the rules hold for literal addresses alone. `resolver` looks names up; it
-    is closed with the context.
+    if it has them too. Where a URL, or a redirect, goes through one of `proxies`, only the proxy
+    sees the address that is connected to: the rules are held for literal addresses, and for names
+    by what they mean here. `resolver` looks names up; it is closed with the context.
     """
 
     def __init__(
@@ -61,34 +56,24 @@ class ResultFetcher:
         *,
         gateway_url: str,
         user_agent: str,
-        proxy: str | None = None,
+        proxies: Proxies | None = None,
         limits: FetchLimits | None = None,
         resolver: AbstractResolver | None = None,
     ) -> None:
         self._gateway = URL(gateway_url)
         self._user_agent = user_agent
-        self._proxy = proxy
+        self._proxies = proxies or Proxies()
         self._limits = limits or FetchLimits()
         self._resolver = resolver
-        self._guard: AddressGuard | None = None
-        self._session: ClientSession | None = None
+        self._opened: FetchSessions | None = None
 
     async def __aenter__(self) -> Self:
-        resolver = self._resolver or ThreadedResolver()
-        guard = AddressGuard(resolver=resolver, gateway_host=self._gateway.host or "")
-        connector = (
-            TCPConnector(limit=0, resolver=guard, socket_factory=guard.connect_socket)
-            if self._proxy is None
-            else TCPConnector(limit=0, resolver=resolver)
-        )
-        self._guard = guard
-        self._session = ClientSession(
-            connector=connector,
-            cookie_jar=DummyCookieJar(),
-            headers={"User-Agent": self._user_agent, "Accept-Encoding": "identity"},
-            timeout=ClientTimeout(total=None, sock_connect=self._limits.connect),
-            trust_env=False,
-            auto_decompress=False,
+        self._opened = FetchSessions(
+            resolver=self._resolver or ThreadedResolver(),
+            gateway_host=self._gateway.host or "",
+            proxies=self._proxies,
+            user_agent=self._user_agent,
+            connect=self._limits.connect,
         )
         return self
 
@@ -98,9 +83,8 @@ class ResultFetcher:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._session is not None and self._guard is not None:
-            await self._session.close()
-            await self._guard.close()
+        if self._opened is not None:
+            await self._opened.close()
 
     async def stream(self, url: str, sink: Sink) -> Unfetched | None:
         """Hand a result to `sink` in chunks; None once all of it was, its length checked.
@@ -121,6 +105,8 @@ class ResultFetcher:
                 if hop == 0:
                     return Unfetched(Trouble.FORBIDDEN, refusal)
                 return _hopeless(f"redirected: {refusal}")
+            if await self._use().refuses_name(url):
+                return _led_astray(url)
             came = await self._get(url, sink)
             if not isinstance(came, _Redirect):
                 return came
@@ -134,23 +120,21 @@ class ResultFetcher:
         if url.scheme == "http" and self._gateway.scheme != "http":
             return "plain http is not fetched"
         host = url.host or ""
-        guard = self._opened()[1]
-        if literal_of(host) is not None and not await guard.allows(host):
+        if literal_of(host) is not None and not await self._use().guard.allows(host):
             return f"the address {host[:_MAX_NAME]} is not fetched from"
         return None
 
-    def _opened(self) -> tuple[ClientSession, AddressGuard]:
-        if self._session is None or self._guard is None:
+    def _use(self) -> FetchSessions:
+        if self._opened is None:
             raise RuntimeError("the fetcher is used outside its context")
-        return self._session, self._guard
+        return self._opened
 
     async def _get(self, url: URL, sink: Sink) -> Unfetched | _Redirect | None:
-        host = (url.host or "")[:_MAX_NAME]
-        session, _ = self._opened()
+        host = _host(url)
         try:
-            response = await session.get(url, allow_redirects=False, proxy=self._proxy)
+            response = await self._use().ask(url)
         except NETWORK_ERRORS as error:
-            return _failed(host, error)
+            return _failed(url, error)
         async with response:
             if response.status in _REDIRECTS and (location := response.headers.get("Location")):
                 response.close()
@@ -165,6 +149,8 @@ class ResultFetcher:
         refused = None
         if status in _GONE:
             refused = _hopeless(f"{host} answered {status}")
+        elif status == DEMANDS_PASSWORD:
+            refused = _passing(f"{host}: {REFUSED_BY_PROXY.format(status)}")
         elif status != _OK:
             refused = _passing(f"{host} answered {status}")
         elif encoding != "identity":
@@ -217,7 +203,7 @@ async def _next_piece(
                     break
                 return data
         except NETWORK_ERRORS as error:
-            return _failed(host, error)
+            return _passing(f"{host}: {reason_of(error)}")
         if window.is_too_slow(anyio.current_time()):
             break
     return _passing(f"{host} sent less than {window.least} bytes in {window.seconds:g} s")
@@ -236,11 +222,19 @@ def _leads_somewhere(url: URL) -> bool:
     return bool(url.raw_host) if url.scheme in {"http", "https"} else bool(url.scheme)
 
 
-def _failed(host: str, error: Exception) -> Unfetched:
+def _failed(url: URL, error: Exception) -> Unfetched:
     inner = error.os_error if isinstance(error, ClientConnectorError) else error
     if isinstance(inner, RefusedAddressError):
-        return _hopeless(f"{host} leads to an address that is not fetched from")
-    return _passing(f"{host}: {reason_of(error)}")
+        return _led_astray(url)
+    return _passing(f"{_host(url)}: {reason_of(error)}")
+
+
+def _led_astray(url: URL) -> Unfetched:
+    return _hopeless(f"{_host(url)} leads to an address that is not fetched from")
+
+
+def _host(url: URL) -> str:
+    return (url.host or "")[:_MAX_NAME]
 
 
 def _hopeless(reason: str) -> Unfetched:

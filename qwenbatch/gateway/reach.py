@@ -45,7 +45,7 @@ def reach(url: str) -> Reached | Unreached:
     parts = urlsplit(url)
     host, encrypted = parts.hostname or "", parts.scheme == "https"
     port = parts.port or (443 if encrypted else 80)
-    found = _look_up(host, port)
+    found = look_up(host, port)
     if isinstance(found, str):
         return Unreached(host, found)
     reason = "its name has no address"
@@ -62,7 +62,7 @@ def reach(url: str) -> Reached | Unreached:
     return Unreached(host, reason)
 
 
-def _look_up(host: str, port: int) -> list[_Address] | str:
+def look_up(host: str, port: int) -> list[_Address] | str:
     """Its addresses, or why there are none. The system's look-up knows no time limit of ours."""
     answers: list[list[_Address] | str] = []
 

@@ -23,6 +23,8 @@ from aiohttp.http_exceptions import HttpProcessingError
 NETWORK_ERRORS = (ClientError, HttpProcessingError, OSError, EOFError, ValueError)
 """All that aiohttp raises for what the network does; ValueError stands for odd headers."""
 
+REFUSED_BY_PROXY = "the proxy refused with status {}"
+
 _REASONS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
     (ClientConnectorDNSError, "its name could not be resolved"),
     (ClientConnectorCertificateError, "its TLS certificate was not accepted"),
@@ -37,7 +39,7 @@ _REASONS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] 
 def reason_of(error: Exception) -> str:
     """What went wrong, in a few words."""
     if isinstance(error, ClientHttpProxyError):
-        return f"the proxy refused with status {error.status}"
+        return REFUSED_BY_PROXY.format(error.status)
     if isinstance(error, ClientProxyConnectionError):
         return "the proxy could not be connected to"
     for kinds, words in _REASONS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from qwenbatch.errors import LedgerError
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import apsw
+
+
+_for_us_alone = partial(os.open, mode=0o600)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +55,9 @@ class Location:
             return
         text = json.dumps({"id": database.meta(connection, "id"), "path": str(self.file)})
         fresh = self.note.with_suffix(".new")
-        fresh.write_text(text, encoding="utf-8")
-        fresh.chmod(0o600)
+        fresh.unlink(missing_ok=True)
+        with open(fresh, "x", encoding="utf-8", opener=_for_us_alone) as file:
+            file.write(text)
         fresh.replace(self.note)
 
     def verify(self, connection: apsw.Connection) -> None:

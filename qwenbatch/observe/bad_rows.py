@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qwenbatch.core.events import Event, ResultSaved, RowRefused, RowWarned
+from qwenbatch.core.plain_urls import without_queries
 from qwenbatch.observe.amounts import number_of
-from qwenbatch.observe.plain_text import plain, without_queries
+from qwenbatch.observe.plain_text import plain
 
 MOST_IN_FULL = 20
 """So many bad rows, and so many warnings, are told in full."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TextIO
 
-from qwenbatch.core.events import Event, Planned, RunClosed, RunOpened, Stopping
+from qwenbatch.core.events import Event, Planned, Proxied, RunClosed, RunOpened, Stopping
 from qwenbatch.core.money import dollars
+from qwenbatch.core.plain_urls import without_queries
 from qwenbatch.observe.amounts import number_of, other_counts, per_second, span
 from qwenbatch.observe.bad_rows import MOST_IN_FULL, BadRows
-from qwenbatch.observe.plain_text import plain, without_queries
+from qwenbatch.observe.plain_text import plain
 from qwenbatch.observe.progress import Progress
+from qwenbatch.observe.proxied import proxied
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +57,8 @@ class Lines:
         match event:
             case RunOpened():
                 self._write(_opening(event))
+            case Proxied():
+                self._write(proxied(event))
             case Planned():
                 self._write_rest()
                 self._write(_plan(event))

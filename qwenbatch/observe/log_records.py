@@ -14,6 +14,7 @@ from qwenbatch.core.events import (
     AttemptEnded,
     Event,
     FetchFailed,
+    Proxied,
     ResultLost,
     ResultSaved,
     RowRefused,
@@ -21,7 +22,7 @@ from qwenbatch.core.events import (
     Stopping,
 )
 from qwenbatch.core.money import MicroUSD, usd
-from qwenbatch.observe.plain_text import without_queries
+from qwenbatch.core.plain_urls import without_queries
 
 MOST_TEXT = 4000
 """Characters of one text that a log keeps."""
@@ -48,6 +49,7 @@ def record_of(event: Event) -> dict[str, Plain]:
 
 _WARNINGS: Mapping[type[Event], str] = MappingProxyType(
     {
+        Proxied: "warning",
         RowRefused: "warning",
         RowWarned: "warning",
         FetchFailed: "warning",

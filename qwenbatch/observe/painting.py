@@ -10,8 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from qwenbatch.core.money import dollars
+from qwenbatch.core.plain_urls import without_queries
 from qwenbatch.observe.amounts import number_of, per_second, span
-from qwenbatch.observe.plain_text import plain, without_queries
+from qwenbatch.observe.plain_text import plain
 from qwenbatch.observe.words import KIND_WORDS
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ terminal escapes, line breaks, bidirectional overrides or signed URLs into them.
 
 from __future__ import annotations
 
-import re
 from unicodedata import category
 
 MOST_SHOWN = 200
@@ -14,8 +13,6 @@ MOST_SHOWN = 200
 
 _JOINERS = "\u200c\u200d"
 _ELLIPSIS = "..."
-_TOKEN = re.compile(r'[^\s"<>]+')
-_AUTHORITY = re.compile(r":(?:\\?/){2}")
 
 
 def plain(text: str, *, most: int = MOST_SHOWN, encoding: str = "utf-8") -> str:
@@ -37,27 +34,6 @@ def plain(text: str, *, most: int = MOST_SHOWN, encoding: str = "utf-8") -> str:
 def is_showable(character: str) -> bool:
     """Whether a character may be shown as it is: it is printable, a space, or joins letters."""
     return character.isprintable() or character in _JOINERS or category(character) == "Zs"
-
-
-def without_queries(text: str) -> str:
-    """The text, each URL in it without its query and without a user's name and password.
-
-    A URL ends at white space or at one of the signs that it cannot hold; JSON's escaped slashes
-    are known.
-    """
-    if "/" not in text:
-        return text
-    return _TOKEN.sub(_bare, text)
-
-
-def _bare(found: re.Match[str]) -> str:
-    token = found.group()
-    start = _AUTHORITY.search(token)
-    if start is None:
-        return token
-    head, rest = token[: start.end()], token[start.end() :].partition("?")[0]
-    authority = re.split(r"[/\\]", rest, maxsplit=1)[0]
-    return head + rest[authority.rfind("@") + 1 :]
 
 
 def _visible(character: str) -> str:

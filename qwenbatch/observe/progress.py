@@ -18,6 +18,7 @@ from qwenbatch.core.events import (
     PaceChanged,
     Planned,
     Planning,
+    Proxied,
     ResultLost,
     ResultSaved,
     RowRefused,
@@ -80,7 +81,7 @@ class Progress:
                 self._rows = rows
             case RowRefused():
                 self._refuse()
-            case RowWarned():
+            case RowWarned() | Proxied():
                 pass
             case Planned():
                 self._plan(event, now)

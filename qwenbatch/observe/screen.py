@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Self
 from rich.live import Live
 from rich.text import Text
 
-from qwenbatch.core.events import Event, Planned, RunClosed
+from qwenbatch.core.events import Event, Planned, Proxied, RunClosed
 from qwenbatch.observe.bad_rows import MOST_IN_FULL, BadRows
 from qwenbatch.observe.painting import Painting
 from qwenbatch.observe.progress import Progress
+from qwenbatch.observe.proxied import proxied
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -122,6 +123,8 @@ class Screen:
             told = self._bad_rows.tell(event)
             if told is not None:
                 self._notes.append(told)
+            if isinstance(event, Proxied):
+                self._notes.append(proxied(event))
             if isinstance(event, Planned | RunClosed):
                 self._notes.extend(self._bad_rows.rest())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -10,6 +11,8 @@ from qwenbatch.core.paths import OWN_FOLDER
 
 REPLACED = f"{OWN_FOLDER}/replaced"
 """Where results go that make room for another edit's, relative to OUT."""
+
+_GROUP_AND_OTHERS = 0o077
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +32,14 @@ class OutFolders:
         return self.own / "tmp"
 
     def make(self) -> None:
-        """Make OUT and our folders in it; OSError if that cannot be done."""
+        """Make OUT, and our folders in it for us alone to read; OSError if that cannot be done."""
         self.out.mkdir(parents=True, exist_ok=True)
-        for folder in (self.own, self.scratch):
+        for folder in (self.own, self.scratch, self.out / REPLACED):
             folder.mkdir(mode=0o700, exist_ok=True)
+            if folder.stat().st_mode & _GROUP_AND_OTHERS:
+                with suppress(OSError):
+                    # A file system that knows no modes, or another's folder.
+                    folder.chmod(0o700)
 
     def file(self, relative: str) -> Path:
         """A path relative to OUT as an absolute one."""

@@ -17,7 +17,7 @@ from qwenbatch.errors import PictureError
 from qwenbatch.results.disk import translated
 from qwenbatch.results.folders import REPLACED, OutFolders, flush_folder, make_parents
 from qwenbatch.results.occupancy import digest_of, stamp_of
-from qwenbatch.results.stage import Stage, Verifier, staged
+from qwenbatch.results.stage import USUAL_MODE, Stage, Verifier, staged
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -45,7 +45,8 @@ class Writable(Protocol):
 class Shelf:
     """The results below one OUT. Every OSError of the disk becomes a DiskError.
 
-    `saw` is told the size in bytes of each result that is put into place.
+    `saw` is told the size in bytes of each result that is put into place; `mode` is who may read
+    results.
     """
 
     def __init__(
@@ -53,15 +54,18 @@ class Shelf:
         folders: OutFolders,
         verifier: Callable[[], Verifier],
         saw: Callable[[int], None],
+        *,
+        mode: int = USUAL_MODE,
     ) -> None:
         self._folders = folders
         self._verifier = verifier
         self._saw = saw
+        self._mode = mode
 
     @asynccontextmanager
     async def stage(self) -> AsyncIterator[Stage]:
         """A temporary file for one result; removed unless it is put into place."""
-        async with staged(self._folders.scratch, self._verifier()) as stage:
+        async with staged(self._folders.scratch, self._verifier(), mode=self._mode) as stage:
             yield stage
 
     async def copy_into(self, stage: Writable, placement: Placement) -> Staged | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
 
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
     from qwenbatch.core.pictures import VerifiedPicture
 
 
+USUAL_MODE = 0o644
+"""Results are the user's: others may read them, unless told."""
+
+_for_us_alone = partial(os.open, mode=0o600)
+
+
 class Verifier(Protocol):
     """Checks a picture while it passes by."""
 
@@ -36,10 +43,11 @@ class Verifier(Protocol):
 class Stage:
     """One temporary file: written, digested and verified chunk by chunk, then flushed."""
 
-    def __init__(self, path: Path, file: AsyncFileIO, verifier: Verifier) -> None:
+    def __init__(self, path: Path, file: AsyncFileIO, verifier: Verifier, mode: int) -> None:
         self.path = path
         self._file = file
         self._verifier = verifier
+        self._mode = mode
         self._digest = hashlib.sha256()
         self._size = 0
 
@@ -58,7 +66,7 @@ class Stage:
         """Verify and flush what was written; PictureError if it is no sound picture."""
         picture = await anyio.to_thread.run_sync(self._verifier.finish, self.path)
         with translated(self.path):
-            await anyio.to_thread.run_sync(os.fsync, self._file.fileno())
+            await anyio.to_thread.run_sync(self._flush, self._file.fileno())
         return Staged(
             path=str(self.path),
             digest=self._digest.digest(),
@@ -68,16 +76,27 @@ class Stage:
             height=picture.height,
         )
 
+    def _flush(self, descriptor: int) -> None:
+        with suppress(OSError):
+            # A file system that knows no modes: there nobody can be kept out, or let in.
+            os.fchmod(descriptor, self._mode)
+        os.fsync(descriptor)
+
 
 @asynccontextmanager
-async def staged(scratch: Path, verifier: Verifier) -> AsyncIterator[Stage]:
-    """A new temporary file; it is removed unless it was renamed away."""
+async def staged(
+    scratch: Path, verifier: Verifier, *, mode: int = USUAL_MODE
+) -> AsyncIterator[Stage]:
+    """A new temporary file; it is removed unless it was renamed away.
+
+    It is for us alone to read until it is finished, then of this mode, as results are.
+    """
     path = scratch / f"{uuid4().hex}.part"
     try:
         with translated(path):
-            file = await aiofiles.open(path, "xb", buffering=0)
+            file = await aiofiles.open(path, "xb", buffering=0, opener=_for_us_alone)
         try:
-            yield Stage(path, file, verifier)
+            yield Stage(path, file, verifier, mode)
         finally:
             with anyio.CancelScope(shield=True):
                 await file.close()

@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from qwenbatch.sandbox.books import MAX_STARTS, Books, EditBook
+from qwenbatch.sandbox.own_files import for_owner_alone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -202,6 +203,6 @@ class Bookkeeper:
                 entry, *facts = json.loads(line)
                 self._apply(Entry(entry), tuple(facts))
                 whole += len(line)
-        books = file.open("ab")
+        books = open(file, "ab", opener=for_owner_alone)  # noqa: SIM115 - so made, and kept
         books.truncate(whole)
         return books

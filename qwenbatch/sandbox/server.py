@@ -15,6 +15,7 @@ from qwenbatch.sandbox.delivery import KEY_HEADER, RESULTS_PATH, Delivery
 from qwenbatch.sandbox.door import MAX_BODY_BYTES
 from qwenbatch.sandbox.endpoint import ENDPOINT_PATH, Endpoint, Parts
 from qwenbatch.sandbox.fault_plan import FaultPlan
+from qwenbatch.sandbox.own_files import make_folder, write_file
 from qwenbatch.sandbox.settings import SandboxError, SandboxSettings
 from qwenbatch.sandbox.shelf import Shelf
 from qwenbatch.sandbox.source_fetch import source_session
@@ -128,6 +129,8 @@ class Sandbox:
     async def _start(self, exits: AsyncExitStack) -> None:
         state = self._settings.state
         try:
+            if state is not None:
+                make_folder(state)
             shelf = Shelf(None if state is None else state / "results")
             exits.callback(shelf.close)
             books = self._books = Bookkeeper(None if state is None else state / "books.jsonl")
@@ -166,7 +169,7 @@ class Sandbox:
         self._runner = runner
         self._port = await self._bound(runner)
         if self._settings.state is not None:
-            _port_file(self._settings.state).write_text(f"{self._port}\n")
+            write_file(_port_file(self._settings.state), f"{self._port}\n".encode())
 
     async def _bound(self, runner: web.AppRunner) -> int:
         wanted, state = self._settings.port, self._settings.state

@@ -38,7 +38,7 @@ class SandboxSettings:
 
     host: str = "127.0.0.1"
     port: int = 0
-    key: str = "sandbox"
+    key: str = field(default="sandbox", repr=False)
     latency: tuple[float, float] = (0.0, 0.0)
     rate: float | None = None
     shares: Mapping[FaultKind, float] = field(default_factory=dict)

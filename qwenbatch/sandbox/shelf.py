@@ -8,6 +8,8 @@ import tempfile
 from collections import deque
 from pathlib import Path
 
+from qwenbatch.sandbox.own_files import make_folder, write_file
+
 MAX_TEMPORARY_RESULTS = 2_000
 _NAME = re.compile(r"[0-9a-f-]{36}\.png")
 
@@ -21,7 +23,7 @@ class Shelf:
     def __init__(self, folder: Path | None, *, most: int = MAX_TEMPORARY_RESULTS) -> None:
         self._temporary = folder is None
         self._folder = folder or Path(tempfile.mkdtemp(prefix="qwenbatch-sandbox-"))
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder)
         self._names: deque[str] = deque()
         self._most = most
 
@@ -33,7 +35,7 @@ class Shelf:
     def put(self, name: str, data: bytes) -> None:
         """Writes a result so that it is there whole or not at all."""
         part = self._folder / f"{name}.part"
-        part.write_bytes(data)
+        write_file(part, data)
         part.replace(self._folder / name)
 
     def remember(self, name: str) -> None:

@@ -13,7 +13,7 @@ import anyio
 
 from qwenbatch import __version__
 from qwenbatch.core.deadlines import Deadline
-from qwenbatch.core.events import Planned, RunClosed, RunOpened
+from qwenbatch.core.events import Planned, Proxied, RunClosed, RunOpened
 from qwenbatch.core.pacing import HEADROOM, Pace
 from qwenbatch.core.stops import StopReason, exit_status
 from qwenbatch.core.summary import Summary
@@ -33,7 +33,9 @@ from qwenbatch.results.shelf import Shelf
 from qwenbatch.wiring.clock import SystemClock
 from qwenbatch.wiring.engine import Site, engine
 from qwenbatch.wiring.opening import ledger_to_write
+from qwenbatch.wiring.permissions import new_files_mode
 from qwenbatch.wiring.planning import estimate, make_plan, manifest_of
+from qwenbatch.wiring.proxies import proxies_for
 from qwenbatch.wiring.settings import api_key
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
     from qwenbatch.core.summary import Estimate
     from qwenbatch.engine.ports import Approve, Report
+    from qwenbatch.gateway.proxies import Proxies
     from qwenbatch.ledger.writer import Writer
     from qwenbatch.wiring.opening import OpenLedger
     from qwenbatch.wiring.settings import RunSettings
@@ -75,7 +78,7 @@ class Batch:
         self._began = self._clock.monotonic()
         self._folders = OutFolders(settings.out_folder)
         self._room = Room(self._folders.out)
-        self._shelf = Shelf(self._folders, ResultVerifier, self._room.saw)
+        self._shelf = Shelf(self._folders, ResultVerifier, self._room.saw, mode=new_files_mode())
         self._name = _run_name()
         self._scope = anyio.CancelScope()
         self._opened = False
@@ -89,6 +92,7 @@ class Batch:
             manifest = manifest_of(self._settings)
             if not self._settings.sandbox:
                 api_key()  # a missing one is said before anything is opened
+            proxies = proxies_for(self._settings)
             ledger = stack.enter_context(ledger_to_write(self._settings, self._folders))
             writer = ledger.writer
             gateway = self._gateway_name()
@@ -99,9 +103,9 @@ class Batch:
             governor = await self._governor(writer, gateway)
             async with anyio.create_task_group() as signals:
                 await signals.start(self._watch_signals, governor)
-                self._tell_opened(str(manifest.path), gateway)
+                self._tell_opened(str(manifest.path), gateway, proxies)
                 with self._scope:
-                    await self._lead(writer, number, governor, spool)
+                    await self._lead(writer, number, governor, spool, proxies)
                 summary = await unbroken(self._close(writer, number, governor, gateway))
                 signals.cancel_scope.cancel()
             return summary
@@ -144,6 +148,7 @@ class Batch:
         number: int,
         governor: Governor,
         spool: Spool,
+        proxies: Proxies,
     ) -> None:
         try:
             occupancy, refused = await make_plan(
@@ -179,6 +184,7 @@ class Batch:
                 clock=self._clock,
                 approve=lambda seen: _unless_stopping(governor, partial(self._approve, seen)),
                 report=self._report,
+                proxies=proxies,
             )
             async with engine(site, run=self._name) as run:
                 await run(send=send)
@@ -251,7 +257,7 @@ class Batch:
 
     # ------------------------------------------------------------------ what is told
 
-    def _tell_opened(self, manifest: str, gateway: str) -> None:
+    def _tell_opened(self, manifest: str, gateway: str, proxies: Proxies) -> None:
         self._report(
             RunOpened(
                 run=self._name,
@@ -261,6 +267,8 @@ class Batch:
                 sandbox=self._settings.sandbox,
             ),
         )
+        if used := proxies.used():
+            self._report(Proxied(proxies=tuple(map(str, used))))
 
     async def _tell_planned(self, writer: Writer, number: int) -> Estimate:
         foreseen = await estimate(self._settings, writer, run=number, clock=self._clock)

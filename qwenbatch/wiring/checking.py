@@ -12,6 +12,7 @@ from qwenbatch.results.folders import OutFolders
 from qwenbatch.wiring.clock import SystemClock
 from qwenbatch.wiring.opening import ledger_to_check
 from qwenbatch.wiring.planning import estimate, make_plan, manifest_of
+from qwenbatch.wiring.proxies import proxies_for
 
 if TYPE_CHECKING:
     from qwenbatch.core.summary import Estimate
@@ -32,6 +33,7 @@ async def check(
     began = clock.monotonic()
     folders = OutFolders(settings.out_folder)
     manifest = manifest_of(settings)
+    proxies_for(settings)  # one that cannot be used would stop the run
     with ledger_to_check(settings, folders) as writer:
         report(
             RunOpened(

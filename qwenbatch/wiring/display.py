@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
 import anyio
@@ -204,8 +206,9 @@ def _log(file: TextIO, settings: DisplaySettings) -> Observer:
 
 @contextmanager
 def _log_file(path: Path) -> Iterator[TextIO]:
+    for_us_alone = partial(os.open, mode=0o600)
     try:
-        file = path.open("a", encoding="utf-8", errors="backslashreplace")
+        file = open(path, "a", encoding="utf-8", errors="backslashreplace", opener=for_us_alone)  # noqa: SIM115 - so made; closed below
     except OSError as error:
         raise DiskError(
             f"the log file {path} cannot be written: {error.strerror}",

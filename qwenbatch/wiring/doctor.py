@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from yarl import URL
+
 from qwenbatch.core.diagnosis import Check, diagnosis_json, diagnosis_status
 from qwenbatch.errors import QwenbatchError
 from qwenbatch.gateway.addresses import Reach, literal_of, reach_of
+from qwenbatch.gateway.proxied_reach import reach_through
 from qwenbatch.gateway.reach import Unreached, reach
 from qwenbatch.ledger import auditing, database
 from qwenbatch.ledger.location import locate
 from qwenbatch.observe.findings import tell_checks
+from qwenbatch.observe.proxied import WEAKER
 from qwenbatch.observe.terminal import Terminal
 from qwenbatch.results.folders import OutFolders
 from qwenbatch.results.room import USUAL_BYTES
@@ -24,6 +29,7 @@ from qwenbatch.wiring.clock import SystemClock
 from qwenbatch.wiring.looking import looked_at, printed
 from qwenbatch.wiring.machine import machine_checks
 from qwenbatch.wiring.opening import network_file_system
+from qwenbatch.wiring.proxies import proxies_told
 from qwenbatch.wiring.settings import api_key
 
 if TYPE_CHECKING:
@@ -31,6 +37,8 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from qwenbatch.core.stops import ExitStatus
+    from qwenbatch.gateway.proxies import Proxy
+    from qwenbatch.gateway.reach import Reached
 
 RESULTS_PER_SLOT = 3
 """Results on their way, for each edit in flight: that one, and the two that may wait."""
@@ -67,6 +75,7 @@ def _checks(patient: Patient, *, encoding: str) -> Iterator[Check]:
         encoding=encoding,
     )
     yield _key()
+    yield _proxies()
     yield _gateway(patient.gateway)
     folder = Path(os.path.abspath(patient.out or Path.cwd()))  # noqa: PTH100 - resolve would follow links
     yield _room(folder, patient.concurrency)
@@ -86,24 +95,61 @@ def _key() -> Check:
         return Check(name="key", says="present, from QWENBATCH_API_KEY")
     says = f"present, from the file {path} that QWENBATCH_API_KEY_FILE names"
     if Path(path).stat().st_mode & _GROUP_AND_OTHERS:
-        return Check(name="key", says=f"{says}; others may read it", advice=f"chmod 600 {path}")
+        return Check(
+            name="key",
+            says=f"{says}; others on this machine may read or change it",
+            advice=f"chmod 600 {shlex.quote(path)}; if others did read it, get a new key",
+        )
     return Check(name="key", says=says)
 
 
+def _proxies() -> Check:
+    """Which proxies the environment names; their passwords are not shown."""
+    try:
+        used = proxies_told().used()
+    except QwenbatchError as error:
+        return Check(name="proxy", says=error.what, advice=error.advice)
+    if not used:
+        return Check(name="proxy", says="the environment names none")
+    return Check(name="proxy", says=f"{' and '.join(map(str, used))}; {WEAKER}")
+
+
 def _gateway(url: str) -> Check:
-    reached = reach(url)
+    try:
+        proxy = proxies_told().way_to(URL(url))
+    except QwenbatchError:
+        proxy = None  # it is a finding of its own
+    reached = reach(url) if proxy is None else reach_through(proxy, url)
     if isinstance(reached, Unreached):
         return Check(
             name="gateway",
             says=f"{reached.host} cannot be reached: {reached.reason}",
             advice="check the network, its firewall, and --gateway",
         )
+    if proxy is not None:
+        return _gateway_behind(proxy, url, reached)
     says = f"{reached.host} answers at {reached.address}"
     if reached.tls is not None:
         return Check(name="gateway", says=f"{says} with {reached.tls}; no request was made")
     literal = literal_of(reached.address)
     if literal is not None and reach_of(literal) is Reach.LOOPBACK:
         return Check(name="gateway", says=f"{says}, on this machine; no request was made")
+    return _unencrypted(says, url)
+
+
+def _gateway_behind(proxy: Proxy, url: str, reached: Reached) -> Check:
+    if reached.tls is not None:
+        says = f"{reached.host} answers through {proxy} with {reached.tls}; no request was made"
+        return Check(name="gateway", says=says)
+    says = f"the proxy {proxy} answers; whether it leads to {reached.host} was not asked"
+    return (
+        _unencrypted(says, url)
+        if urlsplit(url).scheme == "http"
+        else Check(name="gateway", says=says)
+    )
+
+
+def _unencrypted(says: str, url: str) -> Check:
     return Check(
         name="gateway",
         says=f"{says} without encryption: the key would be seen on the way",

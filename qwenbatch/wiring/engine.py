@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from qwenbatch import __version__
 from qwenbatch.core.retry import RetryPolicy
+from qwenbatch.core.subscription_key import SubscriptionKey
 from qwenbatch.engine.conductor import Conductor
 from qwenbatch.engine.placer import Placer
 from qwenbatch.engine.run import LIVES_PER_SLOT, Run
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from qwenbatch.engine.governor import Governor
     from qwenbatch.engine.ports import Approve, Clock, Report
+    from qwenbatch.gateway.proxies import Proxies
     from qwenbatch.ledger.agenda import Agenda
     from qwenbatch.ledger.ledger import Ledger
     from qwenbatch.results.folders import OutFolders
@@ -48,6 +50,7 @@ class Site:
     clock: Clock
     approve: Approve
     report: Report
+    proxies: Proxies
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ class Endpoint:
     """Where edits are sent, and what opens the door."""
 
     url: str
-    key: str
+    key: SubscriptionKey
 
 
 @asynccontextmanager
@@ -70,8 +73,13 @@ async def engine(site: Site, *, run: str) -> AsyncIterator[Run]:
             timeout=settings.timeout,
             wall=site.clock.wall,
             user_agent=USER_AGENT,
+            proxies=site.proxies,
         )
-        fetcher = ResultFetcher(gateway_url=endpoint.url, user_agent=USER_AGENT)
+        fetcher = ResultFetcher(
+            gateway_url=endpoint.url,
+            user_agent=USER_AGENT,
+            proxies=site.proxies,
+        )
         yield Run(
             conductor=_conductor(site, run, await stack.enter_async_context(client)),
             placer=_placer(site, await stack.enter_async_context(fetcher)),
@@ -125,4 +133,4 @@ async def _endpoint(settings: RunSettings, folders: OutFolders) -> AsyncIterator
     from qwenbatch.sandbox import Sandbox, SandboxSettings  # noqa: PLC0415 - a server, rarely run
 
     async with Sandbox(SandboxSettings(state=folders.own / "sandbox")) as sandbox:
-        yield Endpoint(sandbox.url, sandbox.key)
+        yield Endpoint(sandbox.url, SubscriptionKey(sandbox.key))

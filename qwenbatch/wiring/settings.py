@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from qwenbatch.core.budget import Caps
 from qwenbatch.core.money import DEFAULT_PRICE, MicroUSD
 from qwenbatch.core.plan import Asked
-from qwenbatch.core.subscription_key import checked_key
+from qwenbatch.core.subscription_key import SubscriptionKey
 from qwenbatch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ DEFAULT_CONCURRENCY = 32
 DEFAULT_RATE = 2.0
 DEFAULT_TIMEOUT = 300.0
 DEFAULT_ATTEMPTS = 4
+
+KEY_VARIABLE = "QWENBATCH_API_KEY"
+"""It is read where the key is needed, and nowhere else."""
 
 PIXAZO, SANDBOX = "pixazo", "sandbox"
 """The services: what is paid, and what only pretends to be."""
@@ -80,17 +83,21 @@ class RunSettings:
 
 
 def our_variables() -> dict[str, str]:
-    """The environment's variables that begin as ours do, by their whole names."""
-    return {name: value for name, value in os.environ.items() if name.startswith("QWENBATCH_")}
+    """The environment's variables that begin as ours do, by their whole names; never the key."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith("QWENBATCH_") and name != KEY_VARIABLE
+    }
 
 
-def api_key() -> str:
+def api_key() -> SubscriptionKey:
     """The key, from QWENBATCH_API_KEY or the file that QWENBATCH_API_KEY_FILE names.
 
     Raises UsageError, which never shows it, if there is none, or what is there can be none.
     """
     path = os.environ.get("QWENBATCH_API_KEY_FILE")
-    key = os.environ.get("QWENBATCH_API_KEY", "")
+    key = os.environ.get(KEY_VARIABLE, "")
     if not key and path:
         try:
             key = Path(path).read_text(encoding="utf-8")
@@ -110,4 +117,4 @@ def api_key() -> str:
             "export QWENBATCH_API_KEY=…, or name its file in QWENBATCH_API_KEY_FILE;"
             " or try it out free of charge with --sandbox",
         )
-    return checked_key(key.strip())
+    return SubscriptionKey(key.strip())

@@ -56,6 +56,7 @@ def test_doctor_finds_all_well_on_a_sound_machine(look: Look, tmp_path: Path) ->
         "terminal",
         "open files",
         "key",
+        "proxy",
         "gateway",
         "disk",
         "ledger's place",
@@ -91,11 +92,13 @@ def test_doctor_misses_the_key_and_warns_of_a_readable_file(
     monkeypatch.delenv("QWENBATCH_API_KEY")
     with listener() as url:
         assert not look("--gateway", url)[1]["key"]["ok"]
-        file = tmp_path / "key"
+        file = tmp_path / "the key"
         file.write_text(KEY)
         file.chmod(0o644)
         monkeypatch.setenv("QWENBATCH_API_KEY_FILE", str(file))
-        assert look("--gateway", url)[1]["key"]["advice"] == f"chmod 600 {file}"
+        check = look("--gateway", url)[1]["key"]
+        assert "others on this machine may read or change it" in check["says"]
+        assert check["advice"] == f"chmod 600 '{file}'; if others did read it, get a new key"
         file.chmod(0o600)
         assert look("--gateway", url)[1]["key"]["ok"]
 

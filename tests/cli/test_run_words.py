@@ -12,7 +12,7 @@ from qwenbatch.cli.ending import command_again
 from qwenbatch.core.stops import ExitStatus
 from qwenbatch.core.summary import Cost, EditCounts, ItemCounts, Summary
 from qwenbatch.errors import UsageError
-from qwenbatch.wiring.settings import api_key
+from qwenbatch.wiring.settings import api_key, our_variables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,3 +100,11 @@ def test_run_words_refuse_a_malformed_key(key: str, monkeypatch: pytest.MonkeyPa
     with pytest.raises(UsageError, match="characters that no key has") as caught:
         api_key()
     assert key not in str(caught.value)
+
+
+def test_run_words_take_no_key_among_the_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QWENBATCH_API_KEY", "very-secret-key")
+    monkeypatch.setenv("QWENBATCH_RATE", "3")
+    assert our_variables()["QWENBATCH_RATE"] == "3"
+    assert "very-secret-key" not in repr(our_variables())
+    assert "very-secret-key" not in repr(api_key())

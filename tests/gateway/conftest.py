@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from qwenbatch.core.subscription_key import SubscriptionKey
 from qwenbatch.gateway.body import RequestBody, UrlText
 from qwenbatch.gateway.client import GatewayClient
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 
 KEY = "sandbox"
@@ -66,6 +68,7 @@ class RawServer:
         self.requests: list[bytes] = []
         self.port = 0
         self.tasks: list[asyncio.Task[Any]] = []
+        self.writers: list[asyncio.StreamWriter] = []
 
     @property
     def url(self) -> str:
@@ -76,6 +79,7 @@ class RawServer:
         task = asyncio.current_task()
         assert task is not None
         self.tasks.append(task)
+        self.writers.append(writer)
         try:
             await self._handler(Peer(self, reader, writer))
         except (ConnectionError, asyncio.IncompleteReadError):
@@ -129,9 +133,13 @@ def answer(status: int, body: bytes = b"", *headers: str, length: int | None = N
 
 
 @asynccontextmanager
-async def raw_server(handler: Callable[[Peer], Awaitable[None]]) -> AsyncIterator[RawServer]:
+async def raw_server(
+    handler: Callable[[Peer], Awaitable[None]],
+    *,
+    tls: ssl.SSLContext | None = None,
+) -> AsyncIterator[RawServer]:
     raw = RawServer(handler)
-    server = await asyncio.start_server(raw.serve, "127.0.0.1", 0, limit=2**24)
+    server = await asyncio.start_server(raw.serve, "127.0.0.1", 0, limit=2**24, ssl=tls)
     raw.port = server.sockets[0].getsockname()[1]
     try:
         yield raw
@@ -140,6 +148,10 @@ async def raw_server(handler: Callable[[Peer], Awaitable[None]]) -> AsyncIterato
         for task in raw.tasks:
             task.cancel()
         await asyncio.gather(*raw.tasks, return_exceptions=True)
+        for writer in raw.writers:
+            # TLS would wait for the other side's goodbye.
+            writer.transport.abort()
+        await asyncio.sleep(0)
         await server.wait_closed()
 
 
@@ -185,13 +197,14 @@ def body_for() -> Callable[..., RequestBody]:
 
 @pytest.fixture
 def client_for() -> Callable[..., GatewayClient]:
-    def build(url: str, *, timeout: float = 20.0, key: str = KEY) -> GatewayClient:
+    def build(url: str, *, timeout: float = 20.0, key: str = KEY, **more: Any) -> GatewayClient:
         return GatewayClient(
             url=url,
-            key=key,
+            key=SubscriptionKey(key),
             timeout=timeout,
             wall=time.time,
             user_agent="qwenbatch/test",
+            **more,
         )
 
     return build

@@ -455,22 +455,3 @@ async def test_fetcher_lets_its_sinks_errors_through(
         with pytest.raises(type(error)) as caught:
             await fetch(f"http://127.0.0.1:{server.port}/", sink=sink)
     assert caught.value is error
-
-
-async def test_fetcher_through_a_proxy_holds_the_rule_for_literals(
-    serve: Callable[..., Any],
-    say: Callable[..., bytes],
-) -> None:
-    lines: list[bytes] = []
-
-    async def handler(peer: Any) -> None:
-        lines.append((await peer.head()).split(b"\r\n")[0])
-        peer.say(say(200, b"picture"))
-
-    async with serve(handler) as server:
-        proxy = f"http://127.0.0.1:{server.port}"
-        away = "http://8.8.8.8/"
-        assert await fetch("http://bucket.test/a", gateway=away, proxy=proxy) is None
-        outcome = await fetch("http://10.0.0.1/a", gateway=away, proxy=proxy)
-    assert trouble_in(outcome) is Trouble.FORBIDDEN
-    assert lines == [b"GET http://bucket.test/a HTTP/1.1"]

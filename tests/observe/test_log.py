@@ -18,6 +18,7 @@ from qwenbatch.core.events import (
     PaceChanged,
     Planned,
     Planning,
+    Proxied,
     ResultLost,
     ResultSaved,
     RowRefused,
@@ -62,6 +63,7 @@ ENDED = AttemptEnded(
 )
 EVERY: list[Event] = [
     RunOpened(run="3f2a", source="m.csv", out="out/m", gateway="https://g/e?k=1", sandbox=True),
+    Proxied(proxies=("http://proxy:3128",)),
     Planning(rows=3),
     RowRefused(where="m.csv:3", image="a.jpg", reason="empty", advice="drop it"),
     RowWarned(where="m.csv:4", image="b.jpg", warning="24 megapixels"),
@@ -145,7 +147,7 @@ def test_text_line_quotes_what_needs_it_and_leaves_out_what_is_empty() -> None:
 
 
 def test_text_line_tells_what_lies_inside_by_dotted_names() -> None:
-    line = text_line(EVERY[4], TIME)
+    line = text_line(EVERY[5], TIME)
     assert " info planned items.total=2 items.saved=0 " in line
     assert line.endswith(" items.pending=2 estimate.edits=2 estimate.cost=0.11 to_place=0")
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qwenbatch.observe.plain_text import plain, without_queries
+from qwenbatch.core.plain_urls import without_queries
+from qwenbatch.observe.plain_text import plain
 
 HOSTILE = st.text(st.characters(), max_size=300)
 
