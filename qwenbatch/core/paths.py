@@ -99,6 +99,15 @@ class Template:
     parts: tuple[tuple[str, str | None], ...]
     suffix: str = ".png"
 
+    def __str__(self) -> str:
+        """As it is written for `--name`."""
+        braces = str.maketrans({"{": "{{", "}": "}}"})
+        written = (
+            literal.translate(braces) + (f"{{{field}}}" if field else "")
+            for literal, field in self.parts
+        )
+        return "".join(written) + self.suffix
+
 
 def fold(path: str) -> str:
     """The form under which two paths clash where case or Unicode's forms make no difference."""

@@ -15,7 +15,7 @@ from qwenbatch.ledger.database import all_rows, dump_json
 from qwenbatch.ledger.spool import Spooled, SpooledEnd, SpooledRelease
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     import apsw
 
@@ -36,8 +36,9 @@ def begin(
     manifest: str,
     spooled: Iterable[Spooled],
     now: int,
+    command: Sequence[str] = (),
 ) -> int:
-    """Open a run; its number.
+    """Open a run; its number. `command` are the words that start it again.
 
     First what the last run could only spool is taken in; then what its death left in flight is
     called uncertain.
@@ -50,7 +51,9 @@ def begin(
         "INSERT INTO runs (name, manifest, started_at) VALUES (?, ?, ?)",
         (name, manifest, now),
     )
-    return db.last_insert_rowid()
+    number = db.last_insert_rowid()
+    db.execute("INSERT OR REPLACE INTO meta VALUES ('command', ?)", (dump_json(list(command)),))
+    return number
 
 
 def take_in(db: apsw.Connection, record: Spooled) -> None:

@@ -34,6 +34,7 @@ class _Summary(msgspec.Struct):
     items: _Items
 
 
+_decode_words = msgspec.json.Decoder(list[str]).decode
 _decode_summary = msgspec.json.Decoder(_Summary).decode
 
 
@@ -74,14 +75,9 @@ def read_standing(db: apsw.Connection, live: Holder | None = None) -> LedgerStan
     )
 
 
-def last_instruction(db: apsw.Connection, manifest: str) -> str | None:
-    """The instruction of a manifest's first item, which is that of all where it is a folder."""
-    row = db.execute(
-        "SELECT i.instruction FROM items i JOIN manifests m ON m.id = i.manifest"
-        " WHERE m.path = ? ORDER BY i.number LIMIT 1",
-        (manifest,),
-    ).fetchone()
-    return str(row[0]) if row else None
+def last_command(db: apsw.Connection) -> list[str]:
+    """The words that start the last run again; none where the ledger does not know them."""
+    return _decode_words(meta(db, "command") or "[]")
 
 
 def standing_of(

@@ -30,6 +30,7 @@ from qwenbatch.ledger.spool import read as read_spool
 from qwenbatch.results.folders import OutFolders
 from qwenbatch.results.room import Room
 from qwenbatch.results.shelf import Shelf
+from qwenbatch.wiring.again import command_of
 from qwenbatch.wiring.clock import SystemClock
 from qwenbatch.wiring.engine import Site, engine
 from qwenbatch.wiring.opening import ledger_to_write
@@ -119,6 +120,7 @@ class Batch:
                 manifest=manifest,
                 spooled=spooled,
                 now=self._now(),
+                command=command_of(self._settings),
             ),
         )
 

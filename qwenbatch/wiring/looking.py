@@ -13,12 +13,11 @@ from qwenbatch.errors import DiskError, LedgerError
 from qwenbatch.ledger.database import translated
 from qwenbatch.ledger.location import locate
 from qwenbatch.ledger.lock import holder
-from qwenbatch.ledger.standing import has_open_run, last_instruction, read_standing
+from qwenbatch.ledger.standing import has_open_run, last_command, read_standing
 from qwenbatch.observe.standing import Remedies, tell_standing
 from qwenbatch.observe.terminal import Terminal
 from qwenbatch.results.folders import OutFolders
 from qwenbatch.wiring.opening import ledger_to_read
-from qwenbatch.wiring.settings import SANDBOX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
     import apsw
 
-    from qwenbatch.core.standing import Holder, LedgerStanding
+    from qwenbatch.core.standing import Holder
     from qwenbatch.ledger.location import Location
 
 
@@ -101,7 +100,7 @@ def tell_status(out: Path, *, ledger: Path | None, to: TextIO, as_json: bool) ->
     folder = Path(os.path.abspath(out))  # noqa: PTH100 - resolve would follow links
     with looked_at(folder, ledger) as db:
         standing = read_standing(db, live_run(db, folder, ledger))
-        remedies = _remedies(db, standing, out)
+        remedies = _remedies(db, out)
     with printed(to):
         if as_json:
             to.write(json.dumps(standing.to_json()) + "\n")
@@ -111,19 +110,10 @@ def tell_status(out: Path, *, ledger: Path | None, to: TextIO, as_json: bool) ->
         to.flush()
 
 
-def _remedies(db: apsw.Connection, standing: LedgerStanding, out: Path) -> Remedies:
-    """The commands that end the exposure, as they are typed here."""
+def _remedies(db: apsw.Connection, out: Path) -> Remedies:
+    """The commands that end the exposure: each works as it is pasted, from this folder."""
+    again = last_command(db)
     return Remedies(
         settle=shlex.join(["qwenbatch", "settle", str(out), "--as", "paid|unpaid"]),
-        resend=_resend(db, standing, out) if standing.runs else None,
+        resend=shlex.join([*again, "--resend-uncertain"]) if again else None,
     )
-
-
-def _resend(db: apsw.Connection, standing: LedgerStanding, out: Path) -> str:
-    source = standing.runs[0].source
-    words = ["qwenbatch", "run", source, "-o", str(out)]
-    if standing.service == SANDBOX:
-        words.append("--sandbox")
-    if Path(source).is_dir() and (instruction := last_instruction(db, source)):
-        words += ["--instruction", instruction]
-    return shlex.join([*words, "--resend-uncertain"])

@@ -61,6 +61,7 @@ class Shop:
         asked: Asked | None = None,
         instruction: str | None = None,
         ledger: Path | None = None,
+        **more: Any,
     ) -> tuple[Summary, int]:
         """Run a batch; its summary, and how many POSTs the gateway saw.
 
@@ -82,6 +83,7 @@ class Shop:
                     asked=asked or Asked(),
                     instruction=instruction,
                     ledger=ledger,
+                    **more,
                 )
                 batch = Batch(settings, report=lambda _: None, ask=yes, approve=yes)
                 return await batch.run(), sandbox.books.posts
