@@ -83,7 +83,7 @@ def _tell_items(page: _Page, standing: LedgerStanding) -> None:
     ):
         if number:
             page.line(f"{number:{width},}  {words}", style)
-    page.line(f"{items.total:{width},}  items in all, as each manifest's last run saw them")
+    page.line(f"{items.total:{width},}  items in all, as the last run over each saw it")
 
 
 def _tell_failures(page: _Page, standing: LedgerStanding) -> None:
