@@ -25,6 +25,8 @@ from qwenbatch.ledger import placements
 from qwenbatch.ledger.database import all_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import apsw
 
     from qwenbatch.core.attempts import AttemptEnd, AttemptId, PermitAnswer, PermitRequest
@@ -96,6 +98,12 @@ def remember_kind(db: apsw.Connection, key: EditKey, kind: Kind) -> None:
     edit, state, _ = _edit(db, key) or _insert(db, key)
     if state in FIRST_ORIGINS:
         db.execute("UPDATE edits SET kind = ? WHERE id = ?", (kind, edit))
+
+
+def want(db: apsw.Connection, key: EditKey, paths: Sequence[str]) -> None:
+    """Note where the result of an edit is wanted, whoever sends it and whenever it is paid for."""
+    edit, _, _ = _edit(db, key) or _insert(db, key)
+    placements.want(db, edit, paths)
 
 
 def end(db: apsw.Connection, ended: AttemptEnd, *, now: int) -> None:
