@@ -185,7 +185,12 @@ class Placer:
             return False
         await self._book.lose(edit.key, placement.path)
         self._report(
-            ResultLost(key=edit.key.hex(), path=placement.path, reason=failure.reason),
+            ResultLost(
+                key=edit.key.hex(),
+                path=placement.path,
+                reason=failure.reason,
+                items=await self._claims.items_at(edit.key, placement.path),
+            ),
         )
         return True
 

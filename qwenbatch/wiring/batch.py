@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from qwenbatch.core.summary import Estimate
     from qwenbatch.engine.ports import Approve, Report
     from qwenbatch.ledger.writer import Writer
+    from qwenbatch.manifest.read import Manifest
     from qwenbatch.wiring.opening import OpenLedger
     from qwenbatch.wiring.settings import RunSettings
 
@@ -102,7 +103,7 @@ class Batch:
                 await signals.start(self._watch_signals, governor)
                 self._tell_opened(str(manifest.path), gateway)
                 with self._scope:
-                    await self._lead(writer, number, governor, spool)
+                    await self._lead(manifest, writer, number, governor, spool)
                 summary = await unbroken(self._close(writer, number, governor, gateway))
                 signals.cancel_scope.cancel()
             return summary
@@ -142,6 +143,7 @@ class Batch:
 
     async def _lead(
         self,
+        manifest: Manifest,
         writer: Writer,
         number: int,
         governor: Governor,
@@ -150,7 +152,7 @@ class Batch:
         try:
             occupancy, refused = await make_plan(
                 self._settings,
-                manifest_of(self._settings),
+                manifest,
                 self._folders,
                 writer,
                 keep_sources=True,
@@ -159,7 +161,7 @@ class Batch:
                 cancelled=lambda: governor.stopping,
             )
             foreseen = await self._tell_planned(writer, number)
-            await self._record_items(writer)
+            await self._record_items(writer, manifest)
             send = not (refused and self._settings.strict)
             if send and foreseen.edits:
                 send = await _unless_stopping(governor, partial(self._ask, foreseen))
@@ -183,7 +185,7 @@ class Batch:
             async with engine(site, run=self._name) as run:
                 await run(send=send)
             if agenda.changed:
-                await self._record_items(writer)
+                await self._record_items(writer, manifest)
         except PlanCancelledError:
             return
         except DiskError as error:
@@ -193,9 +195,8 @@ class Batch:
         caps, wall = self._settings.caps, self._clock.wall
         return Ledger(writer, run=number, caps=caps, spool=spool, wall=wall)
 
-    async def _record_items(self, writer: Writer) -> None:
-        path = str(manifest_of(self._settings).path)
-        await writer(lambda db: runs.record_items(db, path))
+    async def _record_items(self, writer: Writer, manifest: Manifest) -> None:
+        await writer(lambda db: runs.record_items(db, str(manifest.path)))
 
     async def _watch_signals(
         self,
@@ -266,7 +267,15 @@ class Batch:
         foreseen = await estimate(self._settings, writer, run=number, clock=self._clock)
         items, _ = await writer(lambda db: census.count_items(db, number, opened=False))
         to_place = await writer(census.count_to_place)
-        self._report(Planned(items=items, estimate=foreseen, to_place=to_place))
+        cost = await writer(lambda db: census.count_cost(db, number))
+        self._report(
+            Planned(
+                items=items,
+                estimate=foreseen,
+                to_place=to_place,
+                exposure=cost.exposure,
+            ),
+        )
         return foreseen
 
     def _gateway_name(self) -> str:

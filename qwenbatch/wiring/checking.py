@@ -58,7 +58,15 @@ async def check(
             lambda db: census.count_items(db, None, opened=False, running=running),
         )
         to_place = await writer(census.count_to_place)
-        report(Planned(items=items, estimate=foreseen, to_place=to_place))
+        cost = await writer(lambda db: census.count_cost(db, None, running=running))
+        report(
+            Planned(
+                items=items,
+                estimate=foreseen,
+                to_place=to_place,
+                exposure=cost.exposure,
+            ),
+        )
         sends = not (refused and settings.strict)
         stop = _foreseen_stop(settings, foreseen) if sends else None
         after = await writer(lambda db: census.count_after(db, running=running)) if sends else items
@@ -68,7 +76,7 @@ async def check(
             exit_status=exit_status(stop, after),
             items=items,
             edits=await writer(lambda db: census.count_edits(db, -1)),
-            cost=await writer(lambda db: census.count_cost(db, None, running=running)),
+            cost=cost,
             failures=failures,
             seconds=clock.monotonic() - began,
             estimate=foreseen,
