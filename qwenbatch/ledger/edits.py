@@ -143,6 +143,13 @@ def recover(db: apsw.Connection, *, now: int) -> int:
             ),
         )
         _move(db, edit, EditEvent.DOUBTED, EditState(origin), Kind.CUT_OFF)
+        if origin == EditState.EDITED and not placements.is_lost(db, edit):
+            # While it was sent again, an answer to an earlier attempt came late: its result can
+            # be had, and what is doubtful of this one is its money alone.
+            db.execute(
+                "UPDATE edits SET state = ?, kind = NULL WHERE id = ?",
+                (move_edit(EditState.UNCERTAIN, EditEvent.ANSWERED_LATE), edit),
+            )
     return len(dead)
 
 

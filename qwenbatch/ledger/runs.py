@@ -8,11 +8,8 @@ import msgspec
 
 from qwenbatch.core.items import BadRow, Fault, FileSource, InlineSource, Source, UrlSource
 from qwenbatch.core.plan import KeyedRow
-from qwenbatch.core.states import IllegalMoveError
-from qwenbatch.errors import LedgerError
-from qwenbatch.ledger import edits, placements
+from qwenbatch.ledger import edits, intake, placements
 from qwenbatch.ledger.database import all_rows, dump_json
-from qwenbatch.ledger.spool import Spooled, SpooledEnd, SpooledRelease
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +17,7 @@ if TYPE_CHECKING:
     import apsw
 
     from qwenbatch.core.summary import Summary
+    from qwenbatch.ledger.spool import Spooled
 
 PAGE = 2000
 
@@ -44,7 +42,7 @@ def begin(
     called uncertain.
     """
     for record in spooled:
-        take_in(db, record)
+        intake.take_in(db, record)
     edits.recover(db, now=now)
     placements.forget_unpaid(db)
     db.execute(
@@ -54,25 +52,6 @@ def begin(
     number = db.last_insert_rowid()
     db.execute("INSERT OR REPLACE INTO meta VALUES ('command', ?)", (dump_json(list(command)),))
     return number
-
-
-def take_in(db: apsw.Connection, record: Spooled) -> None:
-    """Take in one record that an earlier run could only spool.
-
-    Raises LedgerError if the ledger does not know the attempt: then it is older than its spool.
-    """
-    try:
-        match record:
-            case SpooledEnd(ended, at):
-                edits.end(db, ended, now=at)
-            case SpooledRelease(key, attempt):
-                edits.release(db, key, attempt)
-    except IllegalMoveError as error:
-        raise LedgerError(
-            f"the spool beside the ledger holds what the ledger does not know: {error}",
-            "the ledger seems older than its spool: bring back the newer one, or move the spool"
-            " away if you know that what it says is settled",
-        ) from error
 
 
 def close(db: apsw.Connection, run: int, summary: Summary, *, now: int) -> None:
