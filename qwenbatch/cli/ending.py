@@ -7,12 +7,15 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
+from qwenbatch.cli.forms import Wants
+from qwenbatch.cli.options import OPTIONS
 from qwenbatch.core.stops import ExitStatus
 from qwenbatch.errors import QwenbatchError, UsageError
 from qwenbatch.observe.plain_text import plain
+from qwenbatch.wiring.settings import our_variables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from qwenbatch.core.summary import Summary
     from qwenbatch.wiring.settings import RunSettings
@@ -31,10 +34,10 @@ def untold_out() -> UsageError:
 
 
 def command_again(summary: Summary, *, out: str) -> str | None:
-    """The command that goes on, as it was typed; None if all is done.
+    """The command that goes on: as it was typed, and with what the environment gave; or None.
 
-    It may be pasted without a thought, so it never sends again what may have been paid: what is
-    uncertain is settled by the invoice.
+    It may be pasted without a thought, into another shell too, so it never sends again what may
+    have been paid: what is uncertain is settled by the invoice.
     """
     match summary.exit_status:
         case ExitStatus.SAVED:
@@ -42,9 +45,24 @@ def command_again(summary: Summary, *, out: str) -> str | None:
         case ExitStatus.UNCERTAIN:
             return shlex.join(["qwenbatch", "settle", out, "--as", "paid|unpaid"])
         case _:
-            return shlex.join(
-                ["qwenbatch", *(word for word in sys.argv[1:] if word != "--resend-uncertain")],
-            )
+            typed = [word for word in sys.argv[1:] if word != "--resend-uncertain"]
+            return shlex.join(["qwenbatch", *typed[:1], *_given_by_environment(), *typed[1:]])
+
+
+def _given_by_environment() -> Iterator[str]:
+    """The words that tell a run what the environment told this one.
+
+    They stand in front of what was typed, which then wins, as it does over the environment.
+    """
+    environment = our_variables()
+    for row in OPTIONS.values():
+        text = environment.get(row.variable)
+        if not text or row.option.only_typed:
+            continue
+        if row.option.form.wants is Wants.FLAG:
+            yield f"--{row.name}" if row.option.form.parse(text) else f"--no-{row.name}"
+        else:
+            yield f"--{row.name}={text}"
 
 
 def tell_of_nothing(settings: RunSettings, summary: Summary) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from qwenbatch.core.money import NOTHING
+
 if TYPE_CHECKING:
     from qwenbatch.core.money import MicroUSD
     from qwenbatch.core.stops import StopReason
@@ -61,11 +63,15 @@ class RowWarned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """The plan stands: counts as they are before the first POST, and what is to be sent."""
+    """The plan stands: counts as they are before the first POST, and what is to be sent.
+
+    `exposure` is what earlier runs may have spent for this manifest's edits.
+    """
 
     items: ItemCounts
     estimate: Estimate
     to_place: int
+    exposure: MicroUSD = NOTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +88,7 @@ class AttemptEnded:
     """An attempt is recorded. `kind` None: edited, paid. `seconds` from permit to answer.
 
     `again_in` is the wait in seconds before the next attempt, None if this run makes none.
+    `cost` is what was paid, or may have been; `items` counts the rows that share the edit.
     """
 
     key: str
@@ -94,6 +101,7 @@ class AttemptEnded:
     seconds: float
     cost: MicroUSD
     again_in: float | None
+    items: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,11 +135,12 @@ class ResultSaved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultLost:
-    """A result that was paid for can no longer be had."""
+    """A result that was paid for can no longer be had. `items` counts the rows at the path."""
 
     key: str
     path: str
     reason: str
+    items: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

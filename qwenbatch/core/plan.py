@@ -42,11 +42,15 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """What the ledger has on an item's edit and placement; None: nothing."""
+    """What the ledger has on an item's edit and placement; None: nothing.
+
+    `flying`: its edit is in flight in a run that is going on.
+    """
 
     edit: EditState | None = None
     kind: Kind | None = None
     placement: PlacementState | None = None
+    flying: bool = False
 
 
 class KeyedRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,9 +118,14 @@ def _retries(kind: Kind | None, asked: Asked) -> bool:
 
 
 def state_of(standing: Standing, *, invalid: bool) -> ItemState:  # noqa: PLR0911 - a table
-    """In which count an item is. An edit in flight whose run is dead counts as uncertain."""
+    """In which count an item is.
+
+    An edit in flight is pending while its run goes on, and uncertain once that is dead.
+    """
     if invalid:
         return ItemState.INVALID
+    if standing.flying:
+        return ItemState.PENDING
     match standing.edit:
         case None | EditState.PENDING:
             return ItemState.PENDING
@@ -139,6 +148,8 @@ def failure_of(standing: Standing, state: ItemState) -> Kind | None:
             return None
         case ItemState.LOST:
             return Kind.UNFETCHED
+        case ItemState.PENDING if standing.flying:
+            return None
         case ItemState.PENDING if standing.edit is EditState.EDITED:
             return Kind.UNFETCHED
         case ItemState.UNCERTAIN:

@@ -17,10 +17,14 @@ class SourceStamp(msgspec.Struct, frozen=True):
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """Why a source cannot be edited, and what to do about it."""
+    """Why a source cannot be edited, and what to do about it.
+
+    `passing`: it was changing while it was read, and may be sound once it has come to rest.
+    """
 
     what: str
     advice: str = ""
+    passing: bool = False
 
 
 class SourceFacts(msgspec.Struct, frozen=True, kw_only=True):

@@ -54,6 +54,21 @@ class RunRecord:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The process that holds a ledger's lock; `since` in ISO 8601. `pid` None: it did not sign."""
+
+    pid: int | None = None
+    host: str = ""
+    since: str = ""
+
+    def __str__(self) -> str:
+        """In words."""
+        if self.pid is None:
+            return "another process"
+        return f"process {self.pid} on {self.host} since {self.since}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerStanding:
     """A ledger's counts and money.
@@ -62,6 +77,10 @@ class LedgerStanding:
     are not saved, by last kind. `to_place` counts paths that wait for a result that is paid for.
     `spent` is what the ledger ever paid, `reserved` what is in flight or was when its run died,
     `uncertain` what is not settled. `runs` are the last ones, the latest first.
+
+    `live` holds the ledger at this moment: what is in flight then is not uncertain but under way.
+    Its items, `in_flight` of them, are among those that are pending; its money is no exposure
+    until its run ends without an answer to it.
     """
 
     id: str
@@ -75,24 +94,25 @@ class LedgerStanding:
     uncertain: MicroUSD
     maybe_twice: MicroUSD
     runs: tuple[RunRecord, ...]
+    live: Holder | None = None
+    in_flight: int = 0
 
     @property
     def exposure(self) -> MicroUSD:
         """Money that may have been spent."""
-        return MicroUSD(self.reserved + self.uncertain)
+        return MicroUSD(self.uncertain + (self.reserved if self.live is None else 0))
 
-    @property
-    def has_open_run(self) -> bool:
-        """Whether the latest run did not end: it is going on, or died."""
-        return bool(self.runs) and self.runs[0].ended_at is None
-
-    def to_json(self, *, running: bool) -> dict[str, Any]:
-        """The object that `status --json` prints; `running`: a run holds the ledger now."""
+    def to_json(self) -> dict[str, Any]:
+        """The object that `status --json` prints."""
         items = asdict(self.items)
         del items["reused"]  # of a run, not of a ledger
+        live = self.live
         return {
             "schema": SCHEMA,
-            "ledger": {"id": self.id, "service": self.service, "running": running},
+            "ledger": {"id": self.id, "service": self.service, "running": live is not None},
+            "in_flight": None
+            if live is None
+            else {**asdict(live), "items": self.in_flight, "reserved": usd(self.reserved)},
             "items": items,
             "edits": {state.value: self.edits.get(state, 0) for state in EditState},
             "failures": {kind.value: self.failures[kind] for kind in sorted(self.failures)},

@@ -26,7 +26,7 @@ from qwenbatch.core.money import NOTHING
 from qwenbatch.core.replies import Answered, Broken, Withheld
 from qwenbatch.core.retry import AfterAttempt, Tally, after_attempt
 from qwenbatch.core.states import EditEvent
-from qwenbatch.core.verdicts import Kind, kind_of
+from qwenbatch.core.verdicts import VERDICTS, Kind, Verdict, kind_of
 from qwenbatch.engine.shield import unbroken
 
 if TYPE_CHECKING:
@@ -182,8 +182,9 @@ class Conductor:
                 request_id=ended.request_id,
                 status=ended.status,
                 seconds=seconds,
-                cost=self._price if kind is None else NOTHING,
+                cost=self._price if _may_cost(kind) else NOTHING,
                 again_in=None if self._governor.stopping else after.wait,
+                items=edit.items,
             ),
         )
         return after
@@ -216,6 +217,10 @@ class Conductor:
             expected=edit.expected,
             paths=edit.paths,
         )
+
+
+def _may_cost(kind: Kind | None) -> bool:
+    return kind is None or VERDICTS.get(kind) is Verdict.UNCERTAIN
 
 
 def _sent(edit: Edit, attempt: AttemptId) -> AttemptSent:

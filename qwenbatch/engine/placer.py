@@ -185,7 +185,12 @@ class Placer:
             return False
         await self._book.lose(edit.key, placement.path)
         self._report(
-            ResultLost(key=edit.key.hex(), path=placement.path, reason=failure.reason),
+            ResultLost(
+                key=edit.key.hex(),
+                path=placement.path,
+                reason=failure.reason,
+                items=await self._claims.items_at(edit.key, placement.path),
+            ),
         )
         return True
 
@@ -244,14 +249,17 @@ class Placer:
             case Claim.INVALID:
                 self._tell_blocked(holding, REFUSALS[occupant][0])
                 return None
-            case Claim.REPLACE if owner is not None:
-                refuge = self._shelf.replaced_path(owner.key, owner.digest, owner.suffix)
-                displaced = Displaced(owner.key, refuge)
-                moved = (holding.path + owner.suffix, refuge)
+            case Claim.REPLACE:
+                other = owner or await anyio.to_thread.run_sync(self._out.unrecorded, holding)
+                if other is None:  # it went away just now
+                    return _preparation(holding, staged, suffix), None, False
+                refuge = self._shelf.replaced_path(other.key, other.digest, other.suffix)
+                displaced = Displaced(other.key, refuge)
+                moved = (holding.path + other.suffix, refuge)
                 return _preparation(holding, staged, suffix, displaced=displaced), moved, False
             case Claim.FREE:
                 return _preparation(holding, staged, suffix), None, False
-            case Claim.DONE | Claim.OVERWRITE | Claim.REPLACE:
+            case Claim.DONE | Claim.OVERWRITE:
                 return _preparation(holding, staged, suffix), None, True
             case never:
                 assert_never(never)

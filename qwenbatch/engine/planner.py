@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from qwenbatch.core.events import Planning, RowRefused, RowWarned
 from qwenbatch.core.items import BadRow, Fault, FileSource, InlineSource, Row, UrlSource
+from qwenbatch.core.naming import NameLevel, default_output
 from qwenbatch.core.occupancy import REFUSALS, Claim, claim
-from qwenbatch.core.paths import NameLevel, default_output, fold
+from qwenbatch.core.paths import fold
 from qwenbatch.core.pictures import picture_warnings, text_warnings
 from qwenbatch.core.plan import DraftRow, Fate, Judged, fate_of, key_row
 from qwenbatch.core.sources import Problem, SourceFacts

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from qwenbatch.core.attempts import AttemptEnd, AttemptId, PermitAnswer, PermitRequest
     from qwenbatch.core.canary import Canary
     from qwenbatch.core.events import Event
-    from qwenbatch.core.holdings import Holding
+    from qwenbatch.core.holdings import Holding, Known
     from qwenbatch.core.items import Fault, Source
     from qwenbatch.core.keys import EditKey
     from qwenbatch.core.occupancy import Occupant
@@ -67,6 +67,12 @@ class OutFolder(Protocol):
 
     def occupant(self, holding: Holding) -> tuple[Occupant, FileStamp | None]:
         """What lies at a row's path, and the stamp of a file that is known by its digest only."""
+
+    def unrecorded(self, holding: Holding) -> Known | None:
+        """Another edit's result at a row's path of which the ledger does not say that it is there.
+
+        Its `suffix` is that under which the file lies.
+        """
 
 
 class PlanBook(Protocol):

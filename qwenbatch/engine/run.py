@@ -173,11 +173,11 @@ class Run:
                 pass
 
     async def _key_anew(self, edit: Edit) -> None:
-        """The source changed: its edit gets its new key, once in a run."""
-        if edit.rekeyed:
+        """The source changed: its edit gets its new key, once in a run; then it is left."""
+        keyed = None if edit.rekeyed else await self._rekeyer.rekey(edit.keyed)
+        if keyed is None or (isinstance(keyed, Problem) and keyed.passing):
             await self._book.remember_kind(edit.key, Kind.SOURCE_CHANGED)
             return
-        keyed = await self._rekeyer.rekey(edit.keyed)
         if isinstance(keyed, Problem):
             await self._refuse(edit, keyed.what, keyed.advice)
             return

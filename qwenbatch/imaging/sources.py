@@ -89,7 +89,8 @@ def examine_source(source: LocalSource) -> SourceFacts | Problem:
     except OSError as error:
         return Problem(f"it cannot be read: {error.strerror or error}")
     if not unchanged:
-        return Problem("it changed while it was read", "let it come to rest, then run again")
+        advice = "let it come to rest, then run again"
+        return Problem("it changed while it was read", advice, passing=True)
     return SourceFacts(
         digest=examined.sha256,
         stamp=stamp,

@@ -9,7 +9,7 @@ import msgspec
 from qwenbatch.core.canary import spread
 from qwenbatch.core.plan import Edit, Fate, KeyedRow
 from qwenbatch.core.states import EditState
-from qwenbatch.ledger import placements
+from qwenbatch.ledger import edits, placements
 from qwenbatch.ledger.database import all_rows
 from qwenbatch.ledger.plan import decode_keyed, encode
 
@@ -64,7 +64,8 @@ class Agenda:
         """Rows whose source changed get its new key; the edits that they and the rest now make.
 
         `keyed` is the old edit's row with its new key. Rows of the old key with another source
-        keep it, and are sent from there.
+        keep it, and are sent from there. Where the new key is that of other rows, which may be in
+        flight at this moment, all of them share one edit: whoever is paid for it is told all paths.
         """
         self.changed = True
         source = old.keyed.row.source
@@ -80,8 +81,10 @@ class Agenda:
                     )
                 else:
                     rest = rest or before
-            edits = [_unplanned(db, keyed, rekeyed=True)]
-            return edits if rest is None else [*edits, _unplanned(db, rest, rekeyed=False)]
+            found = [_unplanned(db, keyed, rekeyed=True)]
+            if found[0].fate is Fate.SEND:
+                edits.want(db, keyed.key, found[0].paths)
+            return found if rest is None else [*found, _unplanned(db, rest, rekeyed=False)]
 
         return await self._do(change)
 

@@ -21,11 +21,13 @@ def count_items(
     run: int | None,
     *,
     opened: bool,
+    running: bool = False,
 ) -> tuple[ItemCounts, dict[str, int]]:
     """Every row of the plan in its count, and the failures of those not saved, by kind.
 
     `reused` are the saved items whose edit no attempt of `run` paid for. Before the placements
     that the plan found wanting are `opened`, the ledger still calls them saved: they are not.
+    `running`: another run holds the ledger, so that what is being sent is in flight.
     """
     counts: Counter[str] = Counter()
     failures: Counter[str] = Counter()
@@ -40,7 +42,7 @@ def count_items(
         " GROUP BY 1, 2, 3, 4, 5",
         (opened, -1 if run is None else run),
     ):
-        standing = standing_of(edit, kind, placement)
+        standing = standing_of(edit, kind, placement, running=running)
         state = state_of(standing, invalid=bool(invalid))
         counts["total"] += items
         counts[state] += items
@@ -52,8 +54,11 @@ def count_items(
     return ItemCounts(**counts), dict(failures)
 
 
-def count_after(db: apsw.Connection) -> ItemCounts:
-    """The counts that a run over this plan would end with, if all goes well."""
+def count_after(db: apsw.Connection, *, running: bool = False) -> ItemCounts:
+    """The counts that a run over this plan would end with, if all goes well.
+
+    `running` as in `count_items`.
+    """
     counts: Counter[str] = Counter()
     for fate, edit, kind, placement, items in db.execute(
         "SELECT r.fate, e.state, e.kind, p.state, count(*)"
@@ -64,7 +69,8 @@ def count_after(db: apsw.Connection) -> ItemCounts:
         counts["total"] += items
         match fate:
             case Fate.HELD:
-                counts[state_of(standing_of(edit, kind, placement), invalid=False)] += items
+                standing = standing_of(edit, kind, placement, running=running)
+                counts[state_of(standing, invalid=False)] += items
             case Fate.SAVED | Fate.PLACE | Fate.SEND | Fate.RESEND_LOST:
                 counts[ItemState.SAVED] += items
             case _:
@@ -81,24 +87,29 @@ def count_edits(db: apsw.Connection, run: int) -> EditCounts:
     return EditCounts(attempts=row[0], paid=row[1]) if row else EditCounts()
 
 
-def count_cost(db: apsw.Connection, run: int | None) -> Cost:
-    """What the run spent, and what of this plan's edits may have been spent, or spent twice."""
+def count_cost(db: apsw.Connection, run: int | None, *, running: bool = False) -> Cost:
+    """What the run spent, and what of this plan's edits may have been spent, or spent twice.
+
+    `running` as in `count_items`: what is in flight is no exposure then.
+    """
     spent = db.execute(
         "SELECT paid FROM main.spending WHERE scope = 'run' AND id = ?",
         (-1 if run is None else run,),
     ).fetchone()
     exposure = db.execute(
         "SELECT ifnull(sum(a.price), 0) FROM main.attempts a JOIN main.edits e ON e.id = a.edit"
-        " WHERE a.state IN ('reserved', 'uncertain')"
+        " WHERE (a.state = 'uncertain' OR (a.state = 'reserved' AND NOT ?))"
         " AND EXISTS (SELECT 1 FROM temp.rows r WHERE r.key = e.key)",
+        (running,),
     ).get
     twice = db.execute(
         "SELECT ifnull(sum(total - least), 0) FROM"
         " (SELECT e.key AS key, sum(a.price) AS total, min(a.price) AS least"
         "  FROM main.attempts a JOIN main.edits e ON e.id = a.edit"
-        "  WHERE a.state IN ('paid', 'reserved', 'uncertain')"
+        "  WHERE a.state IN ('paid', 'uncertain') OR (a.state = 'reserved' AND NOT ?)"
         "  GROUP BY a.edit HAVING count(*) > 1) doubled"
         " WHERE EXISTS (SELECT 1 FROM temp.rows r WHERE r.key = doubled.key)",
+        (running,),
     ).get
     return Cost(
         spent=MicroUSD(spent[0] if spent else 0),

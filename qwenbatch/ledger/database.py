@@ -7,11 +7,13 @@ import os
 from contextlib import contextmanager, suppress
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import apsw
 
 from qwenbatch.errors import DiskError, LedgerError
+from qwenbatch.ledger.lock import holder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,11 +55,20 @@ class _TidyReader(apsw.Connection):
 
 
 @contextmanager
-def translated(path: str) -> Iterator[None]:
-    """SQLite's errors as ours, where they are the disk's or the file's doing."""
+def translated(path: str, *, reading: bool = False) -> Iterator[None]:
+    """SQLite's errors as ours, where they are the disk's or the file's doing.
+
+    `reading`: nothing was to be written.
+    """
     try:
         yield
     except _DISK_ERRORS as error:
+        if reading:
+            raise DiskError(
+                f"the ledger {path} cannot be read: {error}",
+                "if its folder cannot be written, copy the ledger with its -wal to one that can"
+                " be, and look there",
+            ) from error
         raise DiskError(
             f"the ledger {path} cannot be written: {error}",
             "free room or mend the disk, then start the same command again: it resumes",
@@ -130,14 +141,42 @@ def open_reader(path: Path) -> apsw.Connection:
             f"there is no ledger at {path}",
             "name the folder that was given to run with -o",
         )
-    at_rest = not path.with_name(f"{path.name}-wal").exists()
-    with translated(str(path)):
-        kind = _TidyReader if at_rest else apsw.Connection
-        connection = kind(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    with translated(str(path), reading=True):
+        try:
+            return _open_reader(path)
+        except (apsw.CantOpenError, apsw.ReadOnlyError):
+            if not _is_at_rest(path):
+                raise
+            # Its folder cannot be written, and without a -shm in it only a file that is known not
+            # to change can be read.
+            return _open_reader(path, immutable=True)
+
+
+def _open_reader(path: Path, *, immutable: bool = False) -> apsw.Connection:
+    kind = apsw.Connection if immutable or _wal(path).exists() else _TidyReader
+    name = f"file:{quote(str(path))}?immutable=1" if immutable else str(path)
+    connection = kind(name, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+    try:
         connection.set_busy_timeout(BUSY_MILLISECONDS)
         _refuse_strangers(connection, path)
         meta(connection, "id")  # a damaged schema is found out here, not amid a command
+    except BaseException:
+        connection.close()
+        raise
     return connection
+
+
+def _is_at_rest(path: Path) -> bool:
+    """Whether all of a ledger is in its one file, and no run is about to change that."""
+    try:
+        logged = _wal(path).stat().st_size
+    except FileNotFoundError:
+        logged = 0
+    return not logged and holder(path.with_name(f"{path.name}.lock")) is None
+
+
+def _wal(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
 
 
 def blank() -> apsw.Connection:

@@ -25,6 +25,8 @@ from qwenbatch.ledger import placements
 from qwenbatch.ledger.database import all_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import apsw
 
     from qwenbatch.core.attempts import AttemptEnd, AttemptId, PermitAnswer, PermitRequest
@@ -98,6 +100,12 @@ def remember_kind(db: apsw.Connection, key: EditKey, kind: Kind) -> None:
         db.execute("UPDATE edits SET kind = ? WHERE id = ?", (kind, edit))
 
 
+def want(db: apsw.Connection, key: EditKey, paths: Sequence[str]) -> None:
+    """Note where the result of an edit is wanted, whoever sends it and whenever it is paid for."""
+    edit, _, _ = _edit(db, key) or _insert(db, key)
+    placements.want(db, edit, paths)
+
+
 def end(db: apsw.Connection, ended: AttemptEnd, *, now: int) -> None:
     """Record how an attempt in flight ended, with its raw answer.
 
@@ -135,6 +143,13 @@ def recover(db: apsw.Connection, *, now: int) -> int:
             ),
         )
         _move(db, edit, EditEvent.DOUBTED, EditState(origin), Kind.CUT_OFF)
+        if origin == EditState.EDITED and not placements.is_lost(db, edit):
+            # While it was sent again, an answer to an earlier attempt came late: its result can
+            # be had, and what is doubtful of this one is its money alone.
+            db.execute(
+                "UPDATE edits SET state = ?, kind = NULL WHERE id = ?",
+                (move_edit(EditState.UNCERTAIN, EditEvent.ANSWERED_LATE), edit),
+            )
     return len(dead)
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from qwenbatch.core.budget import Caps
     from qwenbatch.core.holdings import Holding
     from qwenbatch.core.keys import EditKey
+    from qwenbatch.core.money import MicroUSD
     from qwenbatch.core.placements import Preparation, Saved
     from qwenbatch.core.verdicts import Kind
     from qwenbatch.ledger.spool import Spool
@@ -45,11 +46,13 @@ class Ledger:
         self._run = run
         self._caps = caps
         self._wall = wall
+        self._price: MicroUSD | None = None
 
     # ------------------------------------------------------------------ edits and money
 
     async def permit(self, request: PermitRequest) -> PermitAnswer:
         """Allow one POST and reserve its price in one transaction, or say why not."""
+        self._price = request.price
         return await self._do(
             lambda db: edits.permit(
                 db,
@@ -77,7 +80,7 @@ class Ledger:
         try:
             await self._do(lambda db: edits.end(db, ended, now=now))
         except QwenbatchError:
-            self._spool.add(SpooledEnd(ended, now))
+            self._spool.add(SpooledEnd(ended, now, self._price))
             raise
 
     async def remember_kind(self, key: EditKey, kind: Kind) -> None:

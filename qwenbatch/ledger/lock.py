@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from qwenbatch.core.standing import Holder
 from qwenbatch.errors import DiskError, LedgerBusyError
 
 if TYPE_CHECKING:
@@ -49,40 +50,48 @@ def locked(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def is_held(path: Path) -> bool:
-    """Whether a run holds the lock at this moment; asked by sharing it, and let go at once."""
+def holder(path: Path) -> Holder | None:
+    """Who holds the lock at this moment; asked by sharing it, and let go at once.
+
+    Its holder lives: the kernel frees the lock of a process that died. Raises DiskError if the
+    lock file cannot be read.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        return False
+        return None
     except OSError as error:
         raise DiskError(f"the lock file {path} cannot be read: {error.strerror}") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return True
+        return _signed(descriptor)
     finally:
         os.close(descriptor)
-    return False
+    return None
 
 
 def _sign(descriptor: int) -> None:
-    holder = {
+    signed = {
         "pid": os.getpid(),
         "host": socket.gethostname(),
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, json.dumps(holder).encode(), 0)
+    os.pwrite(descriptor, json.dumps(signed).encode(), 0)
+
+
+def _signed(descriptor: int) -> Holder:
+    """Who signed the lock file; unknown where that cannot be read, or is not yet written."""
+    try:
+        signed = json.loads(os.pread(descriptor, 4096, 0))
+        return Holder(int(signed["pid"]), str(signed["host"]), str(signed["since"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return Holder()
 
 
 def _busy(descriptor: int, path: Path) -> LedgerBusyError:
-    try:
-        holder = json.loads(os.pread(descriptor, 4096, 0))
-        who = f"process {holder['pid']} on {holder['host']} since {holder['since']}"
-    except (ValueError, KeyError, TypeError):
-        who = "another process"
     return LedgerBusyError(
-        f"another run holds this ledger: {who} ({path})",
+        f"another run holds this ledger: {_signed(descriptor)} ({path})",
         "wait for it, or stop it: one ledger is written by one run at a time",
     )

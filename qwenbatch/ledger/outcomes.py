@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 PAGE = 1000
 """Items that are looked at in one step."""
 
+IN_FLIGHT = "in flight: a run is waiting for its answer"
+"""The reason of an item whose edit is being sent at this moment."""
+
 _ITEMS = """
     SELECT i.manifest, i.number, i.line, i.image, i.inline, i.instruction, i.negative_prompt,
            i.watermark, i.take, i.output, i.id, i.extra, i.key, i.path, i.fault,
@@ -101,26 +104,39 @@ class _Attempt(msgspec.Struct, gc=False):
     height: int | None
 
 
-def read_outcomes(db: apsw.Connection, *, out: Path, state: ItemState | None) -> Iterator[Outcome]:
+def read_outcomes(
+    db: apsw.Connection,
+    *,
+    out: Path,
+    state: ItemState | None,
+    running: bool = False,
+) -> Iterator[Outcome]:
     """The outcome of every item, or of those in one state, as `read_items` orders them."""
-    return (item.outcome for item in read_items(db, out=out, state=state))
+    return (item.outcome for item in read_items(db, out=out, state=state, running=running))
 
 
-def read_items(db: apsw.Connection, *, out: Path, state: ItemState | None) -> Iterator[ItemRecord]:
+def read_items(
+    db: apsw.Connection,
+    *,
+    out: Path,
+    state: ItemState | None,
+    running: bool = False,
+) -> Iterator[ItemRecord]:
     """Every item of every manifest as its last run saw it, by manifest and number.
 
-    `out` is OUT, absolute. An outcome's reason is empty where the ledger has no words for it.
+    `out` is OUT, absolute. `running`: a run holds the ledger, so that what is being sent is in
+    flight. An outcome's reason is empty where the ledger has no words for it.
     """
     manifest, number = 0, 0
     while rows := all_rows(db.execute(_ITEMS, (manifest, number, PAGE))):
         page = [_Item(*row) for row in rows]
         manifest, number = page[-1].manifest, page[-1].number
         if state is not None:
-            page = [item for item in page if _state(item) is state]
+            page = [item for item in page if _state(item, running=running) is state]
         attempts = _attempts(db, page)
         for item in page:
             yield ItemRecord(
-                outcome=_outcome(item, attempts.get(item.edit, []), out),
+                outcome=_outcome(item, attempts.get(item.edit, []), out, running=running),
                 path=item.path,
                 inline=None if item.inline is None else _decode_inline(item.inline),
             )
@@ -151,17 +167,17 @@ def _attempts(db: apsw.Connection, page: list[_Item]) -> dict[int | None, list[_
     return found
 
 
-def _state(item: _Item) -> ItemState:
-    return state_of(_standing(item), invalid=item.fault is not None)
+def _state(item: _Item, *, running: bool) -> ItemState:
+    return state_of(_standing(item, running=running), invalid=item.fault is not None)
 
 
-def _standing(item: _Item) -> Standing:
-    return standing_of(item.edit_state, item.kind, item.placement)
+def _standing(item: _Item, *, running: bool) -> Standing:
+    return standing_of(item.edit_state, item.kind, item.placement, running=running)
 
 
-def _outcome(item: _Item, attempts: list[_Attempt], out: Path) -> Outcome:
-    state = _state(item)
-    kind = failure_of(_standing(item), state)
+def _outcome(item: _Item, attempts: list[_Attempt], out: Path, *, running: bool) -> Outcome:
+    state, standing = _state(item, running=running), _standing(item, running=running)
+    kind = failure_of(standing, state)
     paid = [attempt for attempt in attempts if attempt.state == AttemptState.PAID]
     telling = (paid or attempts)[-1:]
     return Outcome(
@@ -176,7 +192,7 @@ def _outcome(item: _Item, attempts: list[_Attempt], out: Path) -> Outcome:
         id=item.id,
         output=item.output,
         kind=kind,
-        reason=_reason(item, kind, attempts),
+        reason=_reason(item, kind, attempts) or (IN_FLIGHT if standing.flying else ""),
         key=None if item.key is None else item.key.hex(),
         result=_result(item, state, out),
         width=paid[-1].width if paid else None,

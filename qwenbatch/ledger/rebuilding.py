@@ -57,14 +57,15 @@ def rebuild(db: apsw.Connection, wreck: Wreck | None, *, service: str, ledger_id
     """
     rows: dict[str, int] = {}
     refused: dict[str, int] = {}
-    told_service, told_id = "", ""
+    told_service, told_id, command = "", "", ""
     if wreck is not None:
         told_service, told_id = wreck.fact("service"), wreck.fact("id")
+        command = wreck.fact("command")
         for table, seek, columns in _TABLES:
             rows[table], refused[table] = _copy(db, wreck, table, seek, columns)
-    facts = {"service": told_service or service, "id": told_id or ledger_id}
+    facts = {"service": told_service or service, "id": told_id or ledger_id, "command": command}
     for name, value in facts.items():
-        db.execute("UPDATE meta SET value = ? WHERE name = ?", (value, name))
+        db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
     broken = tuple(sorted(wreck.broken)) if wreck else tuple(table for table, _, _ in _TABLES)
     guessed, nameless = _guess(db, edits_lost="edits" in broken or bool(refused.get("edits")))
     _hold_orphans(db)

@@ -8,18 +8,16 @@ import msgspec
 
 from qwenbatch.core.items import BadRow, Fault, FileSource, InlineSource, Source, UrlSource
 from qwenbatch.core.plan import KeyedRow
-from qwenbatch.core.states import IllegalMoveError
-from qwenbatch.errors import LedgerError
-from qwenbatch.ledger import edits, placements
+from qwenbatch.ledger import edits, intake, placements
 from qwenbatch.ledger.database import all_rows, dump_json
-from qwenbatch.ledger.spool import Spooled, SpooledEnd, SpooledRelease
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     import apsw
 
     from qwenbatch.core.summary import Summary
+    from qwenbatch.ledger.spool import Spooled
 
 PAGE = 2000
 
@@ -36,40 +34,24 @@ def begin(
     manifest: str,
     spooled: Iterable[Spooled],
     now: int,
+    command: Sequence[str] = (),
 ) -> int:
-    """Open a run; its number.
+    """Open a run; its number. `command` are the words that start it again.
 
     First what the last run could only spool is taken in; then what its death left in flight is
     called uncertain.
     """
     for record in spooled:
-        take_in(db, record)
+        intake.take_in(db, record)
     edits.recover(db, now=now)
     placements.forget_unpaid(db)
     db.execute(
         "INSERT INTO runs (name, manifest, started_at) VALUES (?, ?, ?)",
         (name, manifest, now),
     )
-    return db.last_insert_rowid()
-
-
-def take_in(db: apsw.Connection, record: Spooled) -> None:
-    """Take in one record that an earlier run could only spool.
-
-    Raises LedgerError if the ledger does not know the attempt: then it is older than its spool.
-    """
-    try:
-        match record:
-            case SpooledEnd(ended, at):
-                edits.end(db, ended, now=at)
-            case SpooledRelease(key, attempt):
-                edits.release(db, key, attempt)
-    except IllegalMoveError as error:
-        raise LedgerError(
-            f"the spool beside the ledger holds what the ledger does not know: {error}",
-            "the ledger seems older than its spool: bring back the newer one, or move the spool"
-            " away if you know that what it says is settled",
-        ) from error
+    number = db.last_insert_rowid()
+    db.execute("INSERT OR REPLACE INTO meta VALUES ('command', ?)", (dump_json(list(command)),))
+    return number
 
 
 def close(db: apsw.Connection, run: int, summary: Summary, *, now: int) -> None:
@@ -95,24 +77,60 @@ def keep_rate(db: apsw.Connection, gateway: str, rate: float | None) -> None:
         db.execute("INSERT OR REPLACE INTO paces VALUES (?, ?)", (gateway, rate))
 
 
+_SUPERSEDED = """
+    DELETE FROM items WHERE manifest <> ? AND (
+        EXISTS (SELECT 1 FROM temp.rows r WHERE r.key = items.key AND r.path = items.path)
+        OR EXISTS (SELECT 1 FROM temp.stated s
+                   WHERE s.image = items.image AND s.instruction = items.instruction
+                   AND s.negative_prompt = items.negative_prompt AND s.watermark = items.watermark
+                   AND s.take = items.take
+                   AND (s.output IS items.output OR s.output IS items.path)
+                   AND (s.key IS NULL OR items.key IS NULL)))
+"""
+
+
 def record_items(db: apsw.Connection, manifest: str) -> None:
-    """Remember the rows of a manifest as this run saw them, in place of those of earlier runs."""
+    """Remember the rows of a manifest as this run saw them, in place of those of earlier runs.
+
+    An item of an OUT is named by its key and path, whatever manifest names it: what this one has
+    is no longer told by another, such as the one from which it was exported. Where either row has
+    no key, for its picture could not be read, what the rows state names the item.
+    """
     db.execute("INSERT OR IGNORE INTO manifests (path) VALUES (?)", (manifest,))
     number = db.execute("SELECT id FROM manifests WHERE path = ?", (manifest,)).get
     db.execute("DELETE FROM items WHERE manifest = ?", (number,))
+    if db.execute("SELECT EXISTS (SELECT 1 FROM items)").get:
+        _supersede(db, number)
     db.executemany(
         "INSERT INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         ((number, *item) for item in _items(db)),
     )
 
 
-def _items(db: apsw.Connection) -> Iterator[tuple[object, ...]]:
+def _supersede(db: apsw.Connection, manifest: int) -> None:
+    """Drop the rows of other manifests that name items of the plan."""
+    keyless = bool(db.execute("SELECT EXISTS (SELECT 1 FROM items WHERE key IS NULL)").get)
+    db.execute(
+        "CREATE TEMP TABLE stated (image, instruction, negative_prompt, watermark, take, output,"
+        " key)",
+    )
+    db.executemany(
+        "INSERT INTO temp.stated VALUES (?, ?, ?, ?, ?, ?, ?)",
+        ((*item[2:3], *item[4:9], item[11]) for item in _items(db, every=keyless) if item[2]),
+    )
+    db.execute("CREATE INDEX temp.stated_image ON stated (image)")
+    db.execute(_SUPERSEDED, (manifest,))
+    db.execute("DROP TABLE temp.stated")
+
+
+def _items(db: apsw.Connection, *, every: bool = True) -> Iterator[tuple[object, ...]]:
+    """The plan's rows as columns of `items` but the first; or only those that have no key."""
     last = 0
     while page := all_rows(
         db.execute(
             "SELECT number, row, key, path, fault FROM temp.rows WHERE number > ?"
-            " ORDER BY number LIMIT ?",
-            (last, PAGE),
+            " AND (? OR key IS NULL) ORDER BY number LIMIT ?",
+            (last, every, PAGE),
         ),
     ):
         for last, blob, key, path, fault in page:  # noqa: B007 - the last one begins the next page

@@ -2,7 +2,7 @@
 -- money is whole micro-dollars, digests and keys are 32 bytes.
 
 CREATE TABLE meta (
-    name  TEXT PRIMARY KEY,            -- 'id' and 'service'
+    name  TEXT PRIMARY KEY,            -- 'id', 'service', 'command': the last run's words, JSON
     value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 

@@ -17,7 +17,7 @@ from qwenbatch.core.states import (
     move_placement,
 )
 from qwenbatch.errors import UsageError
-from qwenbatch.ledger import edits, runs
+from qwenbatch.ledger import edits, intake
 from qwenbatch.ledger.database import all_rows
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def settle(
     uncertain. UsageError if no edit, or more than one, has a key that begins as asked.
     """
     for record in spooled:
-        runs.take_in(db, record)
+        intake.take_in(db, record)
     recovered = edits.recover(db, now=now)
     attempts, amount = _choose(db, chosen)
     db.execute(

@@ -15,6 +15,7 @@ import msgspec
 
 from qwenbatch.core.attempts import AttemptEnd, AttemptId
 from qwenbatch.core.keys import EditKey
+from qwenbatch.core.money import MicroUSD
 from qwenbatch.errors import DiskError
 
 if TYPE_CHECKING:
@@ -29,10 +30,11 @@ _HEAD = 8
 
 
 class SpooledEnd(msgspec.Struct, frozen=True, tag="end"):
-    """An attempt's end, at a moment in milliseconds."""
+    """An attempt's end, at a moment in milliseconds, and its price where that is known."""
 
     ended: AttemptEnd
     at: int
+    price: MicroUSD | None = None
 
 
 class SpooledRelease(msgspec.Struct, frozen=True, tag="release"):

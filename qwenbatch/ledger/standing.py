@@ -19,6 +19,8 @@ from qwenbatch.ledger.database import all_rows, meta
 if TYPE_CHECKING:
     import apsw
 
+    from qwenbatch.core.standing import Holder
+
 MOST_RUNS = 10
 """So many of the last runs are told."""
 
@@ -32,12 +34,23 @@ class _Summary(msgspec.Struct):
     items: _Items
 
 
+_decode_words = msgspec.json.Decoder(list[str]).decode
 _decode_summary = msgspec.json.Decoder(_Summary).decode
 
 
-def read_standing(db: apsw.Connection) -> LedgerStanding:
-    """All of it; inside one transaction it is of one moment."""
-    items, failures = _count_items(db)
+def has_open_run(db: apsw.Connection) -> bool:
+    """Whether the latest run did not end: it is going on, or died."""
+    row = db.execute("SELECT ended_at IS NULL FROM runs ORDER BY id DESC LIMIT 1").fetchone()
+    return bool(row and row[0])
+
+
+def read_standing(db: apsw.Connection, live: Holder | None = None) -> LedgerStanding:
+    """All of it; inside one transaction it is of one moment.
+
+    `live` is the process that holds the ledger for a run at that moment.
+    """
+    running = live is not None
+    items, failures, in_flight = _count_items(db, running=running)
     spent, reserved, uncertain = db.execute(
         "SELECT ifnull(sum(paid), 0), ifnull(sum(reserved), 0), ifnull(sum(uncertain), 0)"
         " FROM spending WHERE scope = 'day'",
@@ -55,31 +68,44 @@ def read_standing(db: apsw.Connection) -> LedgerStanding:
         spent=MicroUSD(spent),
         reserved=MicroUSD(reserved),
         uncertain=MicroUSD(uncertain),
-        maybe_twice=_maybe_twice(db),
+        maybe_twice=_maybe_twice(db, running=running),
         runs=_last_runs(db),
+        live=live,
+        in_flight=in_flight,
     )
 
 
-def last_instruction(db: apsw.Connection, manifest: str) -> str | None:
-    """The instruction of a manifest's first item, which is that of all where it is a folder."""
-    row = db.execute(
-        "SELECT i.instruction FROM items i JOIN manifests m ON m.id = i.manifest"
-        " WHERE m.path = ? ORDER BY i.number LIMIT 1",
-        (manifest,),
-    ).fetchone()
-    return str(row[0]) if row else None
+def last_command(db: apsw.Connection) -> list[str]:
+    """The words that start the last run again; none where the ledger does not know them."""
+    return _decode_words(meta(db, "command") or "[]")
 
 
-def standing_of(edit: str | None, kind: str | None, placement: str | None) -> Standing:
-    """What the ledger has on an item, from the columns of its edit and its placement."""
+def standing_of(
+    edit: str | None,
+    kind: str | None,
+    placement: str | None,
+    *,
+    running: bool = False,
+) -> Standing:
+    """What the ledger has on an item, from the columns of its edit and its placement.
+
+    `running`: a run holds the ledger, so that what is being sent is in flight.
+    """
     return Standing(
         edit=EditState(edit) if edit else None,
         kind=Kind(kind) if kind else None,
         placement=PlacementState(placement) if placement else None,
+        flying=running and edit == EditState.SENDING,
     )
 
 
-def _count_items(db: apsw.Connection) -> tuple[ItemCounts, dict[Kind, int]]:
+def _count_items(
+    db: apsw.Connection,
+    *,
+    running: bool,
+) -> tuple[ItemCounts, dict[Kind, int], int]:
+    """Counts by state, failures by kind, and how many items are in flight."""
+    in_flight = 0
     counts: Counter[str] = Counter()
     failures: Counter[Kind] = Counter()
     for invalid, edit, kind, placement, items in db.execute(
@@ -88,14 +114,15 @@ def _count_items(db: apsw.Connection) -> tuple[ItemCounts, dict[Kind, int]]:
         " LEFT JOIN placements p ON p.path = i.path AND p.edit = e.id"
         " GROUP BY 1, 2, 3, 4",
     ):
-        standing = standing_of(edit, kind, placement)
+        standing = standing_of(edit, kind, placement, running=running)
+        in_flight += items if standing.flying and not invalid else 0
         state = state_of(standing, invalid=bool(invalid))
         counts["total"] += items
         counts[state] += items
         failure = failure_of(standing, state)
         if failure is not None:
             failures[failure] += items
-    return ItemCounts(**counts), dict(failures)
+    return ItemCounts(**counts), dict(failures), in_flight
 
 
 def _count_to_place(db: apsw.Connection) -> int:
@@ -107,13 +134,14 @@ def _count_to_place(db: apsw.Connection) -> int:
     )
 
 
-def _maybe_twice(db: apsw.Connection) -> MicroUSD:
+def _maybe_twice(db: apsw.Connection, *, running: bool) -> MicroUSD:
     return MicroUSD(
         db.execute(
             "SELECT ifnull(sum(total - least), 0) FROM"
             " (SELECT sum(price) AS total, min(price) AS least FROM attempts"
-            "  WHERE state IN ('paid', 'reserved', 'uncertain')"
+            "  WHERE state IN ('paid', 'uncertain') OR (state = 'reserved' AND NOT ?)"
             "  GROUP BY edit HAVING count(*) > 1)",
+            (running,),
         ).get,
     )
 

@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from qwenbatch.errors import DiskError
 from qwenbatch.ledger.database import translated
 
 if TYPE_CHECKING:
@@ -70,6 +71,9 @@ class Writer:
         self._connection = connection
         self._path = connection.filename
         self._jobs: SimpleQueue[_Job[Any] | None] = SimpleQueue()
+        self._gate = threading.Lock()
+        self._closed = False
+        self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._serve, name="ledger-writer", daemon=True)
         self._thread.start()
 
@@ -77,10 +81,16 @@ class Writer:
         """Queue a move; the future ends once it is durable, or refused.
 
         A move that is queued is done, whether or not anyone still waits for it: whoever is
-        cancelled meanwhile must look at what became of it.
+        cancelled meanwhile must look at what became of it. Raises RuntimeError after `close`,
+        DiskError once the writer has failed: nothing is ever queued that nobody does.
         """
         job = _Job(move)
-        self._jobs.put(job)
+        with self._gate:
+            if self._failure is not None:
+                raise _given_up(self._path) from self._failure
+            if self._closed:
+                raise RuntimeError("the ledger's writer is closed: a move came too late")
+            self._jobs.put(job)
         return job.future
 
     async def __call__(self, move: Callable[[apsw.Connection], T]) -> T:
@@ -93,13 +103,29 @@ class Writer:
 
     def close(self) -> None:
         """Finish what is queued, then close the connection."""
-        self._jobs.put(None)
+        with self._gate:
+            self._closed = True
+            self._jobs.put(None)
         self._thread.join()
         self._connection.close()
 
     def _serve(self) -> None:
-        while (batch := self._next_batch()) is not None:
-            self._commit(batch)
+        try:
+            while (batch := self._next_batch()) is not None:
+                self._commit(batch)
+        except BaseException as error:  # noqa: BLE001 - it is handed to whoever asks
+            self._give_up(error)
+
+    def _give_up(self, failure: BaseException) -> None:
+        """No move can be done any more: let nobody wait for one."""
+        with self._gate:
+            self._failure = failure
+        while not self._jobs.empty():
+            job = self._jobs.get()
+            if job is not None:
+                error = _given_up(self._path)
+                error.__cause__ = failure
+                job.fail(error)
 
     def _next_batch(self) -> list[_Job[Any]] | None:
         first = self._jobs.get()
@@ -135,3 +161,10 @@ class Writer:
         # SQLite rolls back by itself on some errors, a full disk among them.
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
+
+
+def _given_up(path: str) -> DiskError:
+    return DiskError(
+        f"the ledger {path} can no longer be written: its last moves could not be undone",
+        "start the same command again: what was not recorded is looked at anew",
+    )

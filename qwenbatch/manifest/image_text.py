@@ -11,7 +11,7 @@ from posixpath import join, normpath
 from urllib.parse import urlsplit
 
 from qwenbatch.core.items import Fault, FileSource, Source, UrlSource
-from qwenbatch.core.paths import mirror_of, mirror_of_url
+from qwenbatch.core.naming import mirror_of, mirror_of_url
 
 MAX_URL_CHARACTERS = 8_000
 MAX_PATH_BYTES = 4_095

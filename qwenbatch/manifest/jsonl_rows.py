@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from qwenbatch.core.items import BadRow, Fault, InlineSource, Row
-from qwenbatch.core.paths import mirror_of_inline
+from qwenbatch.core.naming import mirror_of_inline
 from qwenbatch.manifest.column_names import RENAME, column_meant, folded, unknown_column
 from qwenbatch.manifest.data_uri import find_inline, is_data_uri
 from qwenbatch.manifest.fields import COLUMNS, MAX_TAKE, Stated, judge, quote, take_fault

@@ -1,7 +1,6 @@
 """How a run stands, folded from its events alone: no clock, no I/O.
 
-Items are counted by state. Events of attempts name an edit and not its items, so that an edit
-that several items share counts as one until the run is over; the closing summary sets it right.
+Items are counted by state: an event of an edit tells how many of them share it.
 """
 
 from __future__ import annotations
@@ -65,6 +64,7 @@ class Progress:
         self._saved = Speed()
         self._attempts = 0
         self._spent = NOTHING
+        self._exposure_before = NOTHING
         self._exposure = NOTHING
         self._pace: float | None = None
         self._gate_until = 0.0
@@ -96,9 +96,9 @@ class Progress:
                 self._given_up += again_in is None
             case ResultSaved():
                 self._save(event, now)
-            case ResultLost(path=path, reason=reason):
+            case ResultLost(path=path, reason=reason, items=items):
                 self._failures.append(Failure(path, Kind.UNFETCHED, reason, None))
-                self._move(1, ItemState.LOST)
+                self._move(items, ItemState.LOST)
             case Stopping():
                 self._stopping = self._stopping or event
             case RunClosed(summary=summary):
@@ -118,7 +118,7 @@ class Progress:
             waiting=len(self._waiting),
             attempts=self._attempts,
             spent=self._spent,
-            exposure=self._exposure,
+            exposure=MicroUSD(self._exposure_before + self._exposure),
             projected=self._projected(),
             left=self._left(),
             rate_now=speed.recent(now),
@@ -143,6 +143,7 @@ class Progress:
 
     def _plan(self, event: Planned, now: float) -> None:
         self._planned = event
+        self._exposure_before = event.exposure
         self._items = event.items
         self._saved.start(now)
 
@@ -171,16 +172,16 @@ class Progress:
             self._waiting[event.key] = before | ({kind} & RETRIED_ONCE)
         if event.again_in is None:
             self._ended.add(now)
-            self._settle(kind, before)
+            self._settle(kind, before, event.items)
 
-    def _settle(self, kind: Kind, before: AbstractSet[Kind]) -> None:
+    def _settle(self, kind: Kind, before: AbstractSet[Kind], items: int) -> None:
         verdict = VERDICTS.get(kind, Verdict.RETRY)
         if verdict is Verdict.UNCERTAIN:
-            self._move(1, ItemState.UNCERTAIN)
+            self._move(items, ItemState.UNCERTAIN)
         elif verdict is Verdict.FAIL or kind in before:
-            self._move(1, ItemState.FAILED)
+            self._move(items, ItemState.FAILED)
         else:
-            self._given_up += 1
+            self._given_up += items
 
     def _save(self, event: ResultSaved, now: float) -> None:
         self._saved.add(now, event.items)

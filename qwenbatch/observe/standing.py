@@ -38,23 +38,23 @@ def tell_standing(
     standing: LedgerStanding,
     *,
     out: str,
-    running: bool,
     remedies: Remedies,
     console: Terminal,
 ) -> None:
     """Print counts, money, what may have been paid, and the last runs.
 
-    `running`: a run holds the ledger at this moment. Raises OSError where nobody reads any more.
+    Raises OSError where nobody reads any more.
     """
     page = _Page(console)
     page.line(f"{out}: ledger of {standing.service}", "bold")
-    if running:
-        page.line("a run is going on: the figures are of this moment", "green")
-    _tell_items(page, standing, running=running)
+    if standing.live is not None:
+        page.line(f"a run is going on: {standing.live}", "green")
+        page.line("the figures are of this moment", "green")
+    _tell_items(page, standing)
     _tell_failures(page, standing)
     _tell_edits(page, standing)
-    _tell_money(page, standing, remedies, running=running)
-    _tell_runs(page, standing, running=running)
+    _tell_money(page, standing, remedies)
+    _tell_runs(page, standing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +67,23 @@ class _Page:
         self.console.print(Text(shown, style), soft_wrap=True)
 
 
-def _tell_items(page: _Page, standing: LedgerStanding, *, running: bool) -> None:
+def _tell_items(page: _Page, standing: LedgerStanding) -> None:
     items = standing.items
     width = len(f"{items.total:,}")
-    flying = "in flight, or perhaps paid" if running else "perhaps paid"
+    pending = "pending: the next run goes on with them"
+    if standing.live is not None:
+        pending = f"pending: {standing.in_flight:,} of them in flight"
     for number, words, style in (
         (items.saved, "saved", "green"),
         (items.failed, "failed: refused by the gateway", "red"),
         (items.invalid, "invalid: bad rows, not sent", "red"),
         (items.lost, "lost: paid, but not to be had any more", "red"),
-        (items.uncertain, f"uncertain: {flying}", "yellow"),
-        (items.pending, "pending: the next run goes on with them", ""),
+        (items.uncertain, "uncertain: perhaps paid", "yellow"),
+        (items.pending, pending, ""),
     ):
         if number:
             page.line(f"{number:{width},}  {words}", style)
-    page.line(f"{items.total:{width},}  items in all, as each manifest's last run saw them")
+    page.line(f"{items.total:{width},}  items in all, as the last run over each saw it")
 
 
 def _tell_failures(page: _Page, standing: LedgerStanding) -> None:
@@ -100,39 +102,36 @@ def _tell_edits(page: _Page, standing: LedgerStanding) -> None:
         page.line(f"{results} to be placed: a run fetches them first, free of charge")
 
 
-def _tell_money(
-    page: _Page,
-    standing: LedgerStanding,
-    remedies: Remedies,
-    *,
-    running: bool,
-) -> None:
+def _tell_money(page: _Page, standing: LedgerStanding, remedies: Remedies) -> None:
     if standing.service == _SANDBOX:
         page.line("sandbox: nothing was really paid; the sums are play money", "yellow")
     page.line(f"{dollars(standing.spent)} spent in all", "bold")
+    running = standing.live is not None
     if running and standing.reserved:
         page.line(f"{dollars(standing.reserved)} reserved for edits in flight")
-    doubtful = standing.uncertain if running else standing.exposure
+    doubtful = standing.exposure
     if doubtful:
         page.line(f"perhaps paid: {dollars(doubtful)} for edits whose outcome is unknown", "yellow")
-    if standing.maybe_twice and not running:
+    if standing.maybe_twice:
         page.line(f"perhaps paid twice: {dollars(standing.maybe_twice)}; see the invoice", "yellow")
     if doubtful:
-        page.line("  the invoice ends the doubt:")
+        when = "once the run has ended, " if running else ""
+        page.line(f"  {when}the invoice ends the doubt:")
         page.line(f"    {remedies.settle}", "bold")
-        if remedies.resend is not None:
-            page.line("  or send them again, which may pay twice, with the options as before:")
+        if remedies.resend is not None and not running:
+            page.line("  or send them again, which may pay twice:")
             page.line(f"    {remedies.resend}", "bold")
 
 
-def _tell_runs(page: _Page, standing: LedgerStanding, *, running: bool) -> None:
+def _tell_runs(page: _Page, standing: LedgerStanding) -> None:
     if not standing.runs:
         page.line("no run yet")
         return
     page.line("last runs (times in UTC):", "bold")
     for number, run in enumerate(standing.runs):
         # Only the latest can hold the ledger: whatever began before it and did not end is dead.
-        page.line(f"  {', '.join(_facts(run, running=running and number == 0))}")
+        running = standing.live is not None and number == 0
+        page.line(f"  {', '.join(_facts(run, running=running))}")
         page.line(f"    {run.source}", "dim")
 
 

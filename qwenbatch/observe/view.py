@@ -27,9 +27,10 @@ class View:
     """How the run stands at one moment; rates are per second, times in seconds.
 
     `rate_now` and `rate_overall` count edits that were paid, or, in a run that sends nothing,
-    items that were saved. `exposure` is that of this run's attempts. `gate` is how long nothing is
-    sent yet because of a `Retry-After`. `eta`, `projected` (what the run will have cost, what is
-    perhaps paid included) and `left` (what the caps leave by now) are None where unknown.
+    items that were saved. `exposure` is that of this run's attempts and of earlier ones for the
+    same edits. `gate` is how long nothing is sent yet because of a `Retry-After`. `eta`,
+    `projected` (what the run will have cost, what is perhaps paid included) and `left` (what the
+    caps leave by now) are None where unknown.
     """
 
     opened: RunOpened | None

@@ -8,6 +8,8 @@ import stat
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
+
 from qwenbatch.core.occupancy import Occupant
 from qwenbatch.core.placements import FileStamp
 
@@ -63,6 +65,21 @@ class Occupancy:
             return self._look(holding)
         except OSError:
             return Occupant.UNREADABLE, None
+
+    def unrecorded(self, holding: Holding) -> Known | None:
+        """Another edit's result at a row's path of which the ledger does not say that it is there.
+
+        It was put there just before a death, or brought back by someone. Its `suffix` is that
+        under which the file lies. None if the ledger knows of no such result, or it is gone.
+        """
+        try:
+            digest = digest_of(self._folders.file(holding.path + holding.suffix))
+        except OSError:
+            return None
+        for known in self._records.known_files(holding.path):
+            if known.digest == digest and known.key != holding.key:
+                return msgspec.structs.replace(known, suffix=holding.suffix)
+        return None
 
     def _look(self, holding: Holding) -> tuple[Occupant, FileStamp | None]:
         owner = holding.owner

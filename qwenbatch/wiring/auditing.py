@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from qwenbatch.core.audit import Audit, Finding, FindingKind
 from qwenbatch.ledger import auditing
-from qwenbatch.ledger.lock import is_held
+from qwenbatch.ledger.lock import holder
 from qwenbatch.observe.findings import tell_audit
 from qwenbatch.observe.terminal import Terminal
 from qwenbatch.results.audit import amiss, foreign, leftovers
@@ -54,7 +54,7 @@ def audit_ledger(folders: OutFolders, ledger: Path | None) -> Audit:
     audit = Audit()
     lock = located(folders.out, ledger).lock
     now = int(SystemClock().wall() * 1000)
-    audit.running = is_held(lock)
+    audit.running = holder(lock) is not None
     with looked_at(folders.out, ledger) as db:
         audit.add(auditing.damages(db))
         if audit.counts:
@@ -71,7 +71,7 @@ def audit_ledger(folders: OutFolders, ledger: Path | None) -> Audit:
         audit.days = auditing.days(db)
     if not audit.running:
         found = list(leftovers(folders))
-        audit.running = is_held(lock)
+        audit.running = holder(lock) is not None
         if not audit.running:
             audit.add(_leftover(path) for path in found)
     return audit

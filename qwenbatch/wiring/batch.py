@@ -30,6 +30,7 @@ from qwenbatch.ledger.spool import read as read_spool
 from qwenbatch.results.folders import OutFolders
 from qwenbatch.results.room import Room
 from qwenbatch.results.shelf import Shelf
+from qwenbatch.wiring.again import command_of
 from qwenbatch.wiring.clock import SystemClock
 from qwenbatch.wiring.engine import Site, engine
 from qwenbatch.wiring.opening import ledger_to_write
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from qwenbatch.engine.ports import Approve, Report
     from qwenbatch.gateway.proxies import Proxies
     from qwenbatch.ledger.writer import Writer
+    from qwenbatch.manifest.read import Manifest
     from qwenbatch.wiring.opening import OpenLedger
     from qwenbatch.wiring.settings import RunSettings
 
@@ -105,7 +107,14 @@ class Batch:
                 await signals.start(self._watch_signals, governor)
                 self._tell_opened(str(manifest.path), gateway, proxies)
                 with self._scope:
-                    await self._lead(writer, number, governor, spool, proxies)
+                    await self._lead(
+                        manifest,
+                        writer,
+                        governor,
+                        number=number,
+                        spool=spool,
+                        proxies=proxies,
+                    )
                 summary = await unbroken(self._close(writer, number, governor, gateway))
                 signals.cancel_scope.cancel()
             return summary
@@ -123,6 +132,7 @@ class Batch:
                 manifest=manifest,
                 spooled=spooled,
                 now=self._now(),
+                command=command_of(self._settings),
             ),
         )
 
@@ -144,16 +154,18 @@ class Batch:
 
     async def _lead(
         self,
+        manifest: Manifest,
         writer: Writer,
-        number: int,
         governor: Governor,
+        *,
+        number: int,
         spool: Spool,
         proxies: Proxies,
     ) -> None:
         try:
             occupancy, refused = await make_plan(
                 self._settings,
-                manifest_of(self._settings),
+                manifest,
                 self._folders,
                 writer,
                 keep_sources=True,
@@ -162,7 +174,7 @@ class Batch:
                 cancelled=lambda: governor.stopping,
             )
             foreseen = await self._tell_planned(writer, number)
-            await self._record_items(writer)
+            await self._record_items(writer, manifest)
             if self._settings.out_of_hours:
                 governor.stop(StopReason.DEADLINE, "it was started outside its hours")
             send = not (refused and self._settings.strict) and not governor.stopping
@@ -189,7 +201,7 @@ class Batch:
             async with engine(site, run=self._name) as run:
                 await run(send=send)
             if agenda.changed:
-                await self._record_items(writer)
+                await self._record_items(writer, manifest)
         except PlanCancelledError:
             return
         except DiskError as error:
@@ -199,9 +211,8 @@ class Batch:
         caps, wall = self._settings.caps, self._clock.wall
         return Ledger(writer, run=number, caps=caps, spool=spool, wall=wall)
 
-    async def _record_items(self, writer: Writer) -> None:
-        path = str(manifest_of(self._settings).path)
-        await writer(lambda db: runs.record_items(db, path))
+    async def _record_items(self, writer: Writer, manifest: Manifest) -> None:
+        await writer(lambda db: runs.record_items(db, str(manifest.path)))
 
     async def _watch_signals(
         self,
@@ -274,7 +285,15 @@ class Batch:
         foreseen = await estimate(self._settings, writer, run=number, clock=self._clock)
         items, _ = await writer(lambda db: census.count_items(db, number, opened=False))
         to_place = await writer(census.count_to_place)
-        self._report(Planned(items=items, estimate=foreseen, to_place=to_place))
+        cost = await writer(lambda db: census.count_cost(db, number))
+        self._report(
+            Planned(
+                items=items,
+                estimate=foreseen,
+                to_place=to_place,
+                exposure=cost.exposure,
+            ),
+        )
         return foreseen
 
     def _gateway_name(self) -> str:

@@ -34,7 +34,8 @@ async def check(
     folders = OutFolders(settings.out_folder)
     manifest = manifest_of(settings)
     proxies_for(settings)  # one that cannot be used would stop the run
-    with ledger_to_check(settings, folders) as writer:
+    with ledger_to_check(settings, folders) as checked:
+        writer, running = checked.writer, checked.running
         report(
             RunOpened(
                 run="check",
@@ -55,19 +56,29 @@ async def check(
             cancelled=lambda: False,
         )
         foreseen = await estimate(settings, writer, run=None, clock=clock)
-        items, failures = await writer(lambda db: census.count_items(db, None, opened=False))
+        items, failures = await writer(
+            lambda db: census.count_items(db, None, opened=False, running=running),
+        )
         to_place = await writer(census.count_to_place)
-        report(Planned(items=items, estimate=foreseen, to_place=to_place))
+        cost = await writer(lambda db: census.count_cost(db, None, running=running))
+        report(
+            Planned(
+                items=items,
+                estimate=foreseen,
+                to_place=to_place,
+                exposure=cost.exposure,
+            ),
+        )
         sends = not (refused and settings.strict)
         stop = _foreseen_stop(settings, foreseen) if sends else None
-        after = await writer(census.count_after) if sends else items
+        after = await writer(lambda db: census.count_after(db, running=running)) if sends else items
         summary = Summary(
             run="check",
             stopped_by=stop,
             exit_status=exit_status(stop, after),
             items=items,
             edits=await writer(lambda db: census.count_edits(db, -1)),
-            cost=await writer(lambda db: census.count_cost(db, None)),
+            cost=cost,
             failures=failures,
             seconds=clock.monotonic() - began,
             estimate=foreseen,

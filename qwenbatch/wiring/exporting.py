@@ -23,7 +23,7 @@ from qwenbatch.ledger.outcomes import extra_names, has_inline, read_items
 from qwenbatch.observe.words import KIND_WORDS
 from qwenbatch.report.export import write_csv, write_jsonl
 from qwenbatch.results.folders import OutFolders, flush_folder
-from qwenbatch.wiring.looking import located, looked_at, printed
+from qwenbatch.wiring.looking import live_run, located, looked_at, printed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,11 +100,12 @@ def _export(
     folder = Path(os.path.abspath(out))  # noqa: PTH100 - resolve would follow links
     with looked_at(folder, ledger) as db:
         manifest_only = state is not None
-        outcomes = _outcomes(db, folder, state)
+        running = live_run(db, folder, ledger) is not None
+        outcomes = _outcomes(db, folder, state, running=running)
         match form:
             case ExportForm.CSV:
                 if manifest_only:
-                    _refuse_inline(db, folder, state)
+                    _refuse_inline(db, folder, state, running=running)
                 names = extra_names(db)
                 write_csv(outcomes, to, extra_columns=names, manifest_only=manifest_only)
             case ExportForm.JSONL:
@@ -112,8 +113,14 @@ def _export(
         to.flush()
 
 
-def _outcomes(db: apsw.Connection, out: Path, state: ItemState | None) -> Iterator[Outcome]:
-    for item in read_items(db, out=out, state=state):
+def _outcomes(
+    db: apsw.Connection,
+    out: Path,
+    state: ItemState | None,
+    *,
+    running: bool,
+) -> Iterator[Outcome]:
+    for item in read_items(db, out=out, state=state, running=running):
         if state is None:
             yield _explained(item.outcome)
         else:
@@ -137,11 +144,17 @@ def _as_row(item: ItemRecord) -> Outcome:
     )
 
 
-def _refuse_inline(db: apsw.Connection, out: Path, state: ItemState | None) -> None:
+def _refuse_inline(
+    db: apsw.Connection,
+    out: Path,
+    state: ItemState | None,
+    *,
+    running: bool,
+) -> None:
     """UsageError if one of the items to be exported holds its picture itself."""
     if not has_inline(db):
         return
-    for item in read_items(db, out=out, state=state):
+    for item in read_items(db, out=out, state=state, running=running):
         if item.inline is not None:
             raise UsageError(
                 f"item {item.outcome.number} of {item.inline.manifest} holds its picture itself,"

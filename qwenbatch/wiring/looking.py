@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 from qwenbatch.errors import DiskError, LedgerError
 from qwenbatch.ledger.database import translated
 from qwenbatch.ledger.location import locate
-from qwenbatch.ledger.lock import is_held
-from qwenbatch.ledger.standing import last_instruction, read_standing
+from qwenbatch.ledger.lock import holder
+from qwenbatch.ledger.standing import has_open_run, last_command, read_standing
 from qwenbatch.observe.standing import Remedies, tell_standing
 from qwenbatch.observe.terminal import Terminal
 from qwenbatch.results.folders import OutFolders
 from qwenbatch.wiring.opening import ledger_to_read
-from qwenbatch.wiring.settings import SANDBOX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
     import apsw
 
-    from qwenbatch.core.standing import LedgerStanding
+    from qwenbatch.core.standing import Holder
     from qwenbatch.ledger.location import Location
 
 
@@ -38,9 +37,22 @@ def looked_at(out: Path, ledger: Path | None) -> Iterator[apsw.Connection]:
     """
     with permitted(out):
         connection = ledger_to_read(out, ledger)
-    with closing(connection), translated(connection.filename):
+    with closing(connection), translated(connection.filename, reading=True):
         connection.execute("BEGIN")
         yield connection
+
+
+def live_run(db: apsw.Connection, out: Path, ledger: Path | None) -> Holder | None:
+    """The process whose run goes on at the moment that a ledger, looked at, is of; or None.
+
+    Where the run ended between the two looks, the ledger is looked at anew.
+    """
+    if not has_open_run(db):
+        return None
+    live = holder(located(out, ledger).lock)
+    if live is None:
+        db.execute("ROLLBACK; BEGIN")
+    return live
 
 
 def located(out: Path, ledger: Path | None) -> Location:
@@ -87,36 +99,21 @@ def tell_status(out: Path, *, ledger: Path | None, to: TextIO, as_json: bool) ->
     """
     folder = Path(os.path.abspath(out))  # noqa: PTH100 - resolve would follow links
     with looked_at(folder, ledger) as db:
-        standing = read_standing(db)
-    running = standing.has_open_run and is_held(located(folder, ledger).lock)
-    with looked_at(folder, ledger) as db:
-        if standing.has_open_run and not running:
-            standing = read_standing(db)  # for it may have ended before the lock was looked at
-        remedies = _remedies(db, standing, out)
+        standing = read_standing(db, live_run(db, folder, ledger))
+        remedies = _remedies(db, out)
     with printed(to):
         if as_json:
-            to.write(json.dumps(standing.to_json(running=running)) + "\n")
+            to.write(json.dumps(standing.to_json()) + "\n")
         else:
             console = Terminal(file=to, highlight=False)
-            tell_standing(
-                standing, out=str(folder), running=running, remedies=remedies, console=console
-            )
+            tell_standing(standing, out=str(folder), remedies=remedies, console=console)
         to.flush()
 
 
-def _remedies(db: apsw.Connection, standing: LedgerStanding, out: Path) -> Remedies:
-    """The commands that end the exposure, as they are typed here."""
+def _remedies(db: apsw.Connection, out: Path) -> Remedies:
+    """The commands that end the exposure: each works as it is pasted, from this folder."""
+    again = last_command(db)
     return Remedies(
         settle=shlex.join(["qwenbatch", "settle", str(out), "--as", "paid|unpaid"]),
-        resend=_resend(db, standing, out) if standing.runs else None,
+        resend=shlex.join([*again, "--resend-uncertain"]) if again else None,
     )
-
-
-def _resend(db: apsw.Connection, standing: LedgerStanding, out: Path) -> str:
-    source = standing.runs[0].source
-    words = ["qwenbatch", "run", source, "-o", str(out)]
-    if standing.service == SANDBOX:
-        words.append("--sandbox")
-    if Path(source).is_dir() and (instruction := last_instruction(db, source)):
-        words += ["--instruction", instruction]
-    return shlex.join([*words, "--resend-uncertain"])

@@ -12,7 +12,7 @@ from qwenbatch.errors import DiskError, LedgerError
 from qwenbatch.ledger import database, plan
 from qwenbatch.ledger.file_system import file_system, is_network
 from qwenbatch.ledger.location import locate
-from qwenbatch.ledger.lock import locked
+from qwenbatch.ledger.lock import holder, locked
 from qwenbatch.ledger.writer import Writer
 from qwenbatch.results.folders import OutFolders
 
@@ -56,10 +56,19 @@ def ledger_to_write(settings: RunSettings, folders: OutFolders) -> Iterator[Open
             yield OpenLedger(writer, location.spool)
 
 
+@dataclass(frozen=True, slots=True)
+class CheckedLedger:
+    """A ledger that cannot be written, and whether a run holds it."""
+
+    writer: Writer
+    running: bool
+
+
 @contextmanager
-def ledger_to_check(settings: RunSettings, folders: OutFolders) -> Iterator[Writer]:
+def ledger_to_check(settings: RunSettings, folders: OutFolders) -> Iterator[CheckedLedger]:
     """A manifest's check works on a ledger that it cannot write; on an empty one before a run."""
     location = locate(folders.own, settings.ledger)
+    running = holder(location.lock) is not None
     if location.file.exists():
         connection = database.open_reader(location.file)
         location.verify(connection)
@@ -67,7 +76,7 @@ def ledger_to_check(settings: RunSettings, folders: OutFolders) -> Iterator[Writ
     else:
         connection = database.blank()
     with _writing(connection) as writer:
-        yield writer
+        yield CheckedLedger(writer, running)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from qwenbatch.wiring.settings import RunSettings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from qwenbatch.core.events import Event
     from qwenbatch.core.summary import Summary
 
 IMAGES = Path(__file__).parent.parent / "images"
@@ -61,6 +62,8 @@ class Shop:
         asked: Asked | None = None,
         instruction: str | None = None,
         ledger: Path | None = None,
+        report: Callable[[Event], None] = lambda _: None,
+        **more: Any,
     ) -> tuple[Summary, int]:
         """Run a batch; its summary, and how many POSTs the gateway saw.
 
@@ -82,8 +85,9 @@ class Shop:
                     asked=asked or Asked(),
                     instruction=instruction,
                     ledger=ledger,
+                    **more,
                 )
-                batch = Batch(settings, report=lambda _: None, ask=yes, approve=yes)
+                batch = Batch(settings, report=report, ask=yes, approve=yes)
                 return await batch.run(), sandbox.books.posts
 
         return anyio.run(lead)

@@ -108,12 +108,47 @@ def test_exported_manifest_run_again_saves_at_the_same_places(
     after = rows_of(call("export", shop.out))
     assert {row["key"] for row in after if row["line"]} >= before
     first = [row for row in after if row["key"] in before]
-    assert len(first) == 4  # both manifests hold them
+    assert len(after) == 5
+    assert len(first) == 2  # two manifests name them, and they are told once
     assert {row["state"] for row in first} == {"saved"}
     assert len({row["result"] for row in first}) == 2
     assert any(row["result"].startswith(str(shop.out / "sub")) for row in first)
     whole, posts = shop.run(source)
     assert (whole.items.saved, whole.items.reused, posts) == (4, 4, 0)
+
+
+def test_items_of_an_exported_manifest_are_counted_once(shop: Shop, call: Call) -> None:
+    shop.picture("a.jpg")
+    rows = (
+        {"image": "a.jpg", "instruction": "mirror", "output": "x/a.png"},
+        {"image": "a.jpg", "instruction": "mirror", "output": "x/a.png"},
+        {"image": "gone.jpg", "instruction": "mirror"},
+        {"image": "gone.jpg", "instruction": "mirror", "output": "g.png"},
+        {"image": "b.jpg", "instruction": "naughty"},
+    )
+    source = shop.manifest("m.jsonl", *rows)
+    shop.picture("b.jpg", of="chelsea.png")
+    shop.run(source, refuse="naughty")
+
+    def counted() -> dict[str, int]:
+        items = json.loads(call("status", shop.out, "--json"))["items"]
+        return {state: count for state, count in items.items() if count}
+
+    assert counted() == {"total": 5, "saved": 2, "failed": 1, "invalid": 2}
+    for state, after in (
+        (None, {"total": 5, "saved": 3, "invalid": 2}),
+        ("invalid", {"total": 5, "saved": 5}),
+    ):
+        again = shop.folder / f"{state}.jsonl"
+        call("export", shop.out, *(() if state is None else ("--state", state)), "-O", again)
+        if state == "invalid":
+            shop.picture("gone.jpg")
+        shop.run(again, asked=RETRY)
+        assert counted() == after
+    # A row that turns bad is that item still.
+    (shop.folder / "gone.jpg").unlink()
+    shop.run(source, asked=RETRY)
+    assert counted() == {"total": 5, "saved": 3, "invalid": 2}
 
 
 def test_exported_manifest_of_saved_items_costs_nothing(

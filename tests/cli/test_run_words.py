@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,39 @@ def test_run_words_never_resend_in_the_next_command(monkeypatch: pytest.MonkeyPa
     assert command_again(ended(ExitStatus.CAP), out="o") == "qwenbatch run 'a b.csv'"
     again = command_again(ended(ExitStatus.UNCERTAIN), out="my out")
     assert again == "qwenbatch settle 'my out' --as 'paid|unpaid'"
+
+
+def test_run_words_give_the_next_command_what_the_environment_gave(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["q", "run", "a.csv", "--watermark"])
+    for name, text in (
+        ("OUT", "my out"),
+        ("INSTRUCTION", "-x"),
+        ("WATERMARK", "0"),
+        ("STRICT", "true"),
+        ("OVERWRITE", "no"),
+        ("RETRY_KIND", "moderated,invalid"),
+        ("API_KEY", "s3cret"),
+        ("NAME", ""),
+    ):
+        monkeypatch.setenv(f"QWENBATCH_{name}", text)
+
+    again = command_again(ended(ExitStatus.CAP), out="o")
+
+    assert again is not None
+    assert shlex.split(again) == [
+        "qwenbatch",
+        "run",
+        "--instruction=-x",
+        "--no-watermark",
+        "--strict",
+        "--out=my out",
+        "--no-overwrite",
+        "--retry-kind=moderated,invalid",
+        "a.csv",
+        "--watermark",
+    ]
 
 
 def test_run_words_tell_all_bad_rows_of_a_check(

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 
+from qwenbatch.cli.app import command
+from qwenbatch.core.budget import Caps, parse_budget
+from qwenbatch.core.money import MicroUSD
+from qwenbatch.core.paths import parse_template
 from qwenbatch.core.plan import Asked
 from qwenbatch.core.states import EditState
 from qwenbatch.errors import LedgerError
 from qwenbatch.ledger import runs
 from qwenbatch.ledger.database import create_or_open
 from qwenbatch.ledger.lock import locked
+from qwenbatch.sandbox import Sandbox, SandboxSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,7 +123,7 @@ def test_status_in_words_names_the_commands_that_end_an_exposure(
     told = call("status", shop.out)
 
     assert f"qwenbatch settle {shop.out} --as 'paid|unpaid'" in told
-    assert f"qwenbatch run {source} -o {shop.out} --resend-uncertain" in told
+    assert f"qwenbatch run {source} -o {shop.out} --gateway=http" in told
     for words in (
         "1  saved",
         "1  failed",
@@ -143,13 +150,42 @@ def test_status_names_no_command_where_nothing_is_in_doubt(
     assert "finished, not every item saved" in told
 
 
-def test_status_tells_a_folders_instruction_in_its_command(shop: Shop, call: Call) -> None:
-    shop.picture("in/a.jpg")
-    shop.run(shop.folder / "in", instruction="it's dubious", doubt="dubious")
+def test_status_names_a_command_that_sends_the_same_edits_again(
+    shop: Shop,
+    call: Call,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shop.picture("in/a b.jpg")
+    summary, _ = shop.run(
+        shop.folder / "in",
+        instruction="it's dubious",
+        doubt="dubious",
+        ledger=shop.folder / "books" / "shop.db",
+        negative_prompt="-blur {",
+        watermark=True,
+        name=parse_template("{{x}}-{stem}"),
+        limit=1,
+        caps=Caps(max_cost=MicroUSD(1_204_500_000), budget=parse_budget("1234567.5/week")),
+        price=MicroUSD(1),
+        strict=True,
+    )
+    assert summary.items.uncertain == 1
 
     told = call("status", shop.out)
+    (line,) = [line for line in told.splitlines() if "qwenbatch run" in line]
+    words = shlex.split(line)
+    assert words[-1] == "--resend-uncertain"
+    monkeypatch.chdir("/")
 
-    assert """--instruction 'it'"'"'s dubious' --resend-uncertain""" in told
+    sandbox = Sandbox(SandboxSettings())
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(sandbox):
+        pasted = [f"--gateway={sandbox.url}" if "--gateway=" in w else w for w in words[1:]]
+        # The same edit at the same path: sent again once, and then in place.
+        assert command(pasted) == 0
+        assert sandbox.books.posts == 1
+    assert [path.name for path in shop.out.glob("*.png")] == ["{x}-a b.png"]
+    for option in ("--limit=1", "--max-cost=1,204.50", "--budget=1,234,567.50/week", "--strict"):
+        assert option in words
 
 
 def test_status_says_of_a_dead_run_that_it_did_not_end(

@@ -9,16 +9,18 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from qwenbatch.core.items import Fault
-from qwenbatch.core.paths import (
-    MAX_PATH_BYTES,
-    MAX_SEGMENT_BYTES,
+from qwenbatch.core.naming import (
     NameLevel,
-    check_output,
     default_output,
-    fold,
     mirror_of,
     mirror_of_inline,
     mirror_of_url,
+)
+from qwenbatch.core.paths import (
+    MAX_PATH_BYTES,
+    MAX_SEGMENT_BYTES,
+    check_output,
+    fold,
     parse_template,
     safe_name,
 )
@@ -323,3 +325,16 @@ def test_mirror_of_a_url_is_its_last_segment_or_its_host(url: str, mirror: str) 
 def test_mirror_of_an_inline_picture_is_its_number() -> None:
     assert mirror_of_inline(12, "image/png") == "image-12.png"
     assert mirror_of_inline(3, "image/jpeg") == "image-3.jpg"
+
+
+@given(st.lists(st.sampled_from(("{stem}", "{id}", "{{", "}}", "a", "-", "/", ".png")), max_size=8))
+def test_template_written_anew_makes_the_same_names(parts: list[str]) -> None:
+    try:
+        template = parse_template("".join(parts))
+    except UsageError:
+        return
+    names = {
+        default_output(mirror="d/x.jpg", level=NameLevel.STEM, key_hex=KEY, template=one, id="7")
+        for one in (template, parse_template(str(template)))
+    }
+    assert len(names) == 1

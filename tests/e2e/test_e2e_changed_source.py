@@ -6,6 +6,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.e2e.conftest import Desk
@@ -38,6 +39,23 @@ def test_sources_that_change_after_planning_are_keyed_anew(desk: Desk) -> None:
 
     assert (again.status, again.items) == (0, {"total": 6, "saved": 6, "reused": 5})
     assert desk.house.posts() == 6
+
+
+def test_a_source_that_becomes_what_is_in_flight_joins_that_edit(
+    desk_with: Callable[..., Desk],
+) -> None:
+    desk = desk_with(latency=(2.5, 2.5))
+    rows = [{**row, "instruction": "mirror"} for row in desk.items(2)]
+    desk.rows(*rows)
+    run = desk.start("--rate", 1, "--concurrency", 2)
+    desk.house.wait_posts(1)
+
+    desk.picture("p01.png", 0)
+    ended = run.wait()
+
+    assert (ended.status, ended.items) == (0, {"total": 2, "saved": 2})
+    assert desk.house.books()["billed"] == 1
+    assert desk.result("p00.png") == desk.result("p01.png")
 
 
 def test_a_source_that_was_only_touched_after_planning_is_sent_as_it_is(desk: Desk) -> None:

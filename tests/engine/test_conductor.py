@@ -15,7 +15,7 @@ from qwenbatch.core.stops import StopReason
 from qwenbatch.core.verdicts import Kind
 from qwenbatch.engine.conductor import Conducted
 from qwenbatch.errors import DiskError
-from qwenbatch.ledger import runs, spool
+from qwenbatch.ledger import intake, spool
 from tests.engine.conftest import PRICE, FakeGateway, Hold, edit_of, edited, failed
 
 if TYPE_CHECKING:
@@ -220,7 +220,7 @@ async def test_conductor_an_answer_that_only_the_spool_takes_is_not_lost(
     world.writer.now(lambda db: db.execute("PRAGMA max_page_count = 100000"))
     assert world.state(EDIT) == ("sending", None)
     for record in spool.read(tmp_path / "spool"):
-        world.writer.now(partial(runs.take_in, record=record))
+        world.writer.now(partial(intake.take_in, record=record))
     assert world.state(EDIT) == ("edited", None)
 
 

@@ -315,6 +315,38 @@ async def test_placer_moves_another_edits_result_away_and_uses_it_again(
     assert gallery.read(kept) == TWO
 
 
+@pytest.mark.parametrize("owned", [True, False])
+@pytest.mark.parametrize("result", [ONE, TWO], ids=["alike", "unlike"])
+async def test_placer_moves_away_what_a_death_put_there_for_another_edit(
+    gallery: Gallery,
+    result: bytes,
+    *,
+    owned: bool,
+) -> None:
+    old = await gallery.pay(1, ONE, "a.png")
+    digest = sha256(ONE).digest()
+    await gallery.book.prepare(
+        Preparation(key=old, path="a.png", suffix="", replaced=None, digest=digest, size=len(ONE)),
+    )
+    gallery.write("a.png", ONE)  # and then it died: the ledger does not say that it lies there
+    gallery.take("a.png")
+    gallery.fetcher.results["https://results.test/1"] = HOPELESS
+    new = await gallery.pay(2, result, "a.png")
+    if not owned:
+        gallery.take("a.png")
+
+    await gallery.place(new)
+
+    assert gallery.read("a.png") == result
+    assert await gallery.files(new) == {"a.png": ("saved", "a.png")}
+    ((state, kept),) = (await gallery.files(old)).values()
+    assert (state, gallery.read(kept)) == ("waiting", ONE)
+    assert kept.startswith(".qwenbatch/replaced/")
+    await gallery.place(old)
+    assert await gallery.files(old) == {"a.png": ("saved", kept)}
+    assert gallery.read(kept) == ONE
+
+
 async def test_placer_keeps_for_later_what_another_edits_path_has_become(
     gallery: Gallery,
 ) -> None:

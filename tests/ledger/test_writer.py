@@ -234,3 +234,29 @@ def test_writer_a_ledger_kept_busy_by_another_program_says_so(
     writer.now(note("b"))
     writer.close()
     assert noted(file) == ["b"]
+
+
+def test_writer_refuses_what_comes_after_its_end(file: Path) -> None:
+    writer = Writer(database.create_or_open(file, service="sandbox"))
+    last = writer.submit(note("a"))
+    writer.close()
+    assert last.done()
+    with pytest.raises(RuntimeError, match="too late"):
+        writer.submit(note("b"))
+    assert noted(file) == ["a"]
+
+
+def test_writer_that_fails_lets_nobody_wait(file: Path) -> None:
+    writer = Writer(database.create_or_open(file, service="sandbox"))
+    writer.now(note("a"))
+    gate = Gate(writer)
+    # Without its connection it can neither do a move nor undo one.
+    futures = [writer.submit(lambda db: db.close()), *(writer.submit(note("b")) for _ in range(9))]
+    futures += [writer.submit(note("c")) for _ in range(MOST_IN_BATCH)]
+    gate.open()
+    for future in futures:
+        assert isinstance(future.exception(10), (DiskError, apsw.ConnectionClosedError))
+    with pytest.raises(DiskError, match="can no longer be written"):
+        writer.now(note("d"))
+    writer.close()
+    assert noted(file) == ["a"]

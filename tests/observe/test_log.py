@@ -143,13 +143,16 @@ def test_text_line_quotes_what_needs_it_and_leaves_out_what_is_empty() -> None:
         "2026-03-04T12:00:00.123Z warning attempt_ended "
         f"key={'ab' * 32} attempt=a1 image=https://h/a.jpg kind=cut_off "
         r'message="broke off \"there\"\nat https://h/x" request_id=r1 seconds=12.5 cost=0.055'
+        " items=1"
     )
 
 
 def test_text_line_tells_what_lies_inside_by_dotted_names() -> None:
     line = text_line(EVERY[5], TIME)
     assert " info planned items.total=2 items.saved=0 " in line
-    assert line.endswith(" items.pending=2 estimate.edits=2 estimate.cost=0.11 to_place=0")
+    assert line.endswith(
+        " items.pending=2 estimate.edits=2 estimate.cost=0.11 to_place=0 exposure=0.0"
+    )
 
 
 def test_text_is_cut_at_a_bound() -> None:

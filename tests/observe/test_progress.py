@@ -54,6 +54,7 @@ def ended(
     again: int = 0,
     again_in: float | None = None,
     cost: int = PRICE,
+    items: int = 1,
 ) -> AttemptEnded:
     return AttemptEnded(
         key=f"k{number}",
@@ -66,6 +67,7 @@ def ended(
         seconds=1.0,
         cost=MicroUSD(cost),
         again_in=again_in,
+        items=items,
     )
 
 
@@ -287,3 +289,31 @@ def test_progress_ends_with_the_counts_of_the_summary() -> None:
     view = folded(planned(ItemCounts(total=2, pending=2), 1), sent(1), RunClosed(summary=summary))
 
     assert (view.items, view.spent, view.in_flight, view.eta) == (summary.items, PRICE, 0, 0.0)
+
+
+def test_progress_counts_every_item_of_a_shared_edit() -> None:
+    progress = Progress()
+    before = Planned(
+        items=ItemCounts(total=9, pending=9),
+        estimate=Estimate(edits=3, cost=MicroUSD(3 * PRICE), left=MicroUSD(PRICE * 5)),
+        to_place=0,
+        exposure=MicroUSD(PRICE * 2),
+    )
+    progress.absorb(before, 0.0)
+    assert progress.view(0.0).exposure == PRICE * 2
+
+    for event in (
+        sent(1),
+        ended(1, Kind.GAVE_UP, items=2),
+        sent(2),
+        ended(2, Kind.MODERATED, items=3, cost=0),
+        sent(3),
+        ended(3, items=4),
+        ResultLost(key="k3", path="x.png", reason="404", items=4),
+    ):
+        progress.absorb(event, 1.0)
+
+    view = progress.view(2.0)
+    assert view.items == ItemCounts(total=9, uncertain=2, failed=3, lost=4)
+    # What earlier runs may have spent is told, and counts neither here nor against what is left.
+    assert (view.exposure, view.projected, view.left) == (PRICE * 3, PRICE * 2, PRICE * 3)
