@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+ENDING = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 143}
+"""The exit status of a command that a signal ends before it, or without its, heeding signals."""
 
 
 def main() -> None:
     """Run the command line and exit with its status; every error of ours is one or two lines."""
+    for number in ENDING:
+        # What whoever started us has us ignore, as nohup does, stays ignored.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _end)
     if sys.argv[1:] in (["--version"], ["-V"]):
         from qwenbatch import __version__  # noqa: PLC0415 - nothing else is needed for this
 
@@ -15,6 +27,22 @@ def main() -> None:
     from qwenbatch.cli.app import command  # noqa: PLC0415 - as late as may be
 
     sys.exit(command(sys.argv[1:]))
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    """Leave with the signal's status, by way of every cleaning-up, and without a traceback."""
+    status = ENDING[signal.Signals(number)]
+    if "asyncio" in sys.modules:
+        import asyncio  # noqa: PLC0415 - it is there already, or no loop can be running
+
+        try:
+            # Out of the loop itself: a task that it was raised in would be told of as a defect.
+            asyncio.get_running_loop().call_soon_threadsafe(sys.exit, status)
+        except RuntimeError:
+            pass  # no loop is running
+        else:
+            return
+    sys.exit(status)
 
 
 if __name__ == "__main__":

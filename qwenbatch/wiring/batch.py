@@ -40,7 +40,7 @@ from qwenbatch.wiring.proxies import proxies_for
 from qwenbatch.wiring.settings import api_key
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from anyio.abc import TaskStatus
 
@@ -91,6 +91,8 @@ class Batch:
         Raises QwenbatchError where the run cannot begin. A disk that fails afterwards is a stop.
         """
         async with AsyncExitStack() as stack:
+            # First of all: a signal that comes while all this is opened is heard once it is open.
+            arrived = stack.enter_context(anyio.open_signal_receiver(*_heeded()))
             manifest = manifest_of(self._settings)
             if not self._settings.sandbox:
                 api_key()  # a missing one is said before anything is opened
@@ -104,7 +106,7 @@ class Batch:
             )
             governor = await self._governor(writer, gateway)
             async with anyio.create_task_group() as signals:
-                await signals.start(self._watch_signals, governor)
+                await signals.start(self._watch_signals, arrived, governor)
                 self._tell_opened(str(manifest.path), gateway, proxies)
                 with self._scope:
                     await self._lead(
@@ -216,24 +218,23 @@ class Batch:
 
     async def _watch_signals(
         self,
+        arrived: AsyncIterator[signal.Signals],
         governor: Governor,
         *,
         task_status: TaskStatus[None],
     ) -> None:
         """The first signal stops sending; the second gives up what is in flight."""
-        wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        with anyio.open_signal_receiver(*wanted) as signals:
-            task_status.started()
-            told = False
-            async for number in signals:
-                if told:
-                    self._scope.cancel()
-                interrupted = number == signal.SIGINT
-                governor.stop(
-                    StopReason.INTERRUPTED if interrupted else StopReason.TERMINATED,
-                    "what is in flight is awaited; once more gives it up as uncertain",
-                )
-                told = True
+        task_status.started()
+        told = False
+        async for number in arrived:
+            if told:
+                self._scope.cancel()
+            interrupted = number == signal.SIGINT
+            governor.stop(
+                StopReason.INTERRUPTED if interrupted else StopReason.TERMINATED,
+                "what is in flight is awaited; once more gives it up as uncertain",
+            )
+            told = True
 
     async def _close(
         self,
@@ -319,6 +320,12 @@ async def _unless_stopping(
         agreed = await question()
         group.cancel_scope.cancel()
     return agreed
+
+
+def _heeded() -> list[signal.Signals]:
+    """The signals that stop a run, but those that it is to ignore: nohup starts it so."""
+    wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    return [number for number in wanted if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 def _run_name() -> str:

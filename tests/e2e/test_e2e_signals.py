@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import TYPE_CHECKING
 
@@ -87,3 +88,61 @@ def test_a_second_signal_while_a_result_is_fetched_loses_nothing(desk: Desk) -> 
     assert (again.status, again.items) == (0, {"total": 1, "saved": 1, "reused": 1})
     assert desk.house.posts() == 1
     assert desk.left_over() == []
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_before_the_run_is_set_up_ends_it_by_its_status(
+    desk: Desk,
+    number: int,
+    status: int,
+) -> None:
+    os.mkfifo(desk.folder / "job.toml")
+    run = desk.start(source="job.toml")
+    with (desk.folder / "job.toml").open("w"):  # it is reading, and will be until this is closed
+        run.send(number)
+        ended = run.wait(5.0)
+
+    assert (ended.status, ended.stdout, ended.stderr) == (status, "", "")
+    assert desk.house.posts() == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "reason"),
+    [INTERRUPTED, TERMINATED, HUNG_UP],
+)
+def test_a_signal_while_the_ledger_is_about_to_be_opened_sends_nothing(
+    desk: Desk,
+    number: int,
+    status: int,
+    reason: str,
+) -> None:
+    desk.rows(*desk.items(2))
+    file = desk.folder / "key"
+    os.mkfifo(file)
+    environment = {**desk.environment, "QWENBATCH_API_KEY_FILE": str(file)}
+    del environment["QWENBATCH_API_KEY"]
+    run = desk.start(env=environment)
+    with file.open("w") as key:
+        run.send(number)
+        file.unlink()
+        file.write_text("sandbox")  # for whoever reads it once more
+        key.write("sandbox")
+    ended = run.wait()
+
+    assert (ended.status, ended.told["stopped_by"]) == (status, reason)
+    assert desk.house.posts() == 0
+
+
+def test_a_signal_that_is_to_be_ignored_is_ignored(desk: Desk) -> None:
+    desk.rows(*desk.items(2))
+    desk.house.fail("gave_up", delay=0.5)
+    ignored = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        run = desk.start("--concurrency", 1)
+    finally:
+        signal.signal(signal.SIGHUP, ignored)
+    desk.house.wait_posts(1)
+
+    run.send(signal.SIGHUP)
+
+    assert run.wait().told["stopped_by"] is None
