@@ -10,7 +10,7 @@ import typer
 
 from qwenbatch.cli.commands import Commands
 from qwenbatch.core.stops import ExitStatus
-from qwenbatch.errors import DiskError, LedgerBusyError, QwenbatchError
+from qwenbatch.errors import DiskError, LedgerBusyError, QwenbatchError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +71,13 @@ def _complete(context: typer.Context, *, install: bool) -> None:
 
     _know_shells()
     tell = completion.install_callback if install else completion.show_callback
-    tell(context, context.command.params[0], value=True)
+    try:
+        tell(context, context.command.params[0], value=True)
+    except typer.Exit as error:
+        raise UsageError(
+            "it cannot be told which shell this is typed in, or it is none of bash, zsh and fish",
+            "name it: _QWENBATCH_COMPLETE=source_bash qwenbatch, and load what that prints",
+        ) from error
 
 
 def _know_shells() -> None:

@@ -89,7 +89,8 @@ def refuse(error: typer.TyperException, ctx: Context) -> NoReturn:
     if option is None:
         raise UsageError(error.format_message(), advice) from None
     if not hasattr(error, "possibilities"):
-        raise UsageError(f"{option}: {_lowered(error.format_message())}", advice) from None
+        wrong = "takes no value" if "does not take" in error.format_message() else "wants a value"
+        raise UsageError(f"{option} {wrong}", advice) from None
     if option in {"--api-key", "--key"}:
         raise UsageError(
             f"there is no option {option}: others on this machine could read a key there",

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from qwenbatch.cli.forms import FILE, Wants
 from qwenbatch.cli.options import OPTIONS
-from qwenbatch.errors import UsageError
-from qwenbatch.manifest.missing import missing
+from qwenbatch.errors import ManifestError, UsageError
+from qwenbatch.manifest.missing import missing, refuse_missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -90,10 +90,10 @@ def read_job_file(path: Path) -> JobFile:
             f"{job.where(source)}: the source of a job cannot be another job file",
             "name a manifest or a folder",
         )
-    named = Path(job.path_of(source)).absolute()
-    if not os.path.exists(named):  # noqa: PTH110 - Path.exists raises for names that are too long
-        gone = missing(named)
-        raise UsageError(f"{job.where(source)}: {gone.what}", gone.advice)
+    try:
+        refuse_missing(Path(job.path_of(source)))
+    except ManifestError as error:
+        raise UsageError(f"{job.where(source)}: {error.what}", error.advice) from None
     return job
 
 

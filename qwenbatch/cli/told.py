@@ -12,6 +12,7 @@ from qwenbatch.cli.job_file import JOB_FILE, JobFile, read_job_file
 from qwenbatch.cli.options import OPTIONS, Options
 from qwenbatch.cli.variables import refuse_only_typed, strange_variables
 from qwenbatch.errors import UsageError
+from qwenbatch.manifest.missing import refuse_missing
 from qwenbatch.wiring.settings import our_variables
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def tell_one(name: str, given: str | None) -> Any:
 
 def _source_setting(source: str, job: JobFile | None) -> Setting:
     if job is None:
+        refuse_missing(Path(source))
         return Setting("source", source, "argument")
     entry = job.entries["source"]
     return Setting("source", job.path_of(entry), f"job file line {entry.line}")

@@ -18,6 +18,12 @@ _NEIGHBOURS = 10_000
 _SUGGESTED = 3
 
 
+def refuse_missing(path: Path) -> None:
+    """ManifestError if there is nothing at a path, with the names that are like it."""
+    if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises for names that are too long
+        raise missing(path.absolute())
+
+
 def missing(path: Path) -> ManifestError:
     """That there is nothing at an absolute path, with the names that are like what is missing.
 

@@ -15,7 +15,7 @@ from qwenbatch.manifest.file_kind import ManifestKind, file_kind
 from qwenbatch.manifest.folder_rows import folder_rows
 from qwenbatch.manifest.jsonl_rows import jsonl_rows
 from qwenbatch.manifest.lines import Lines
-from qwenbatch.manifest.missing import missing
+from qwenbatch.manifest.missing import refuse_missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,8 +67,7 @@ def open_manifest(
     walk. Raises `ManifestError` for whatever makes the whole of it unreadable.
     """
     absolute = _absolute(path)
-    if not os.path.exists(absolute):  # noqa: PTH110 - Path.exists raises for names that are too long
-        raise missing(absolute)
+    refuse_missing(absolute)
     if absolute.is_dir():
         kind, base = ManifestKind.FOLDER, absolute
         _check_folder(absolute, defaults, out)
