@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -160,6 +161,46 @@ async def test_client_tunnels_and_shows_the_password_to_the_proxy_alone(
     (request,) = server.requests
     assert KEY.encode() in request
     assert b"proxy-authorization" not in request.lower()
+
+
+@pytest.mark.anyio
+async def test_client_speaks_to_a_proxy_in_tls_and_to_the_gateway_in_tls_within(
+    *,
+    serve: Callable[..., Any],
+    say: Callable[..., bytes],
+    body_for: Callable[..., Any],
+    client_for: Callable[..., GatewayClient],
+    secure: Callable[..., ssl.SSLContext],
+    proxy: SmallProxy,
+) -> None:
+    async def handler(peer: Any) -> None:
+        await peer.request()
+        peer.say(say(200, json.dumps(PICTURE).encode()))
+
+    async def unwrap(peer: Any) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        try:
+            await asyncio.gather(_pour(peer.reader, writer), _pour(reader, peer.writer))
+        finally:
+            writer.close()
+
+    proxy.password = SHOWN
+    async with (
+        serve(handler, tls=secure("gateway.test")) as server,
+        serve(unwrap, tls=secure("127.0.0.1")) as front,
+    ):
+        proxy.routes["gateway.test:443"] = server.port
+        way = parse_proxy(f"https://name:pass-word@127.0.0.1:{front.port}", variable="X")
+        proxies = Proxies(https=way)
+        async with client_for("https://gateway.test/edit", proxies=proxies) as client:
+            assert isinstance(await client.post(body_for()), Answered)
+    assert proxy.asked == ["CONNECT gateway.test:443 HTTP/1.1"]
+
+
+async def _pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while piece := await reader.read(65_536):
+        writer.write(piece)
+    writer.close()
 
 
 @pytest.mark.anyio
