@@ -19,7 +19,8 @@ help:
 
 demo: $(BUILD)/installed
 	$(BIN)/qwenbatch run jobs/demo.jsonl --sandbox -o out/demo
-	@echo "Look at the pictures in out/demo, and at their sources in jobs/images."
+	$(BIN)/qwenbatch report out/demo
+	@echo "Open out/demo/report.html: every picture before and after."
 
 test: $(BUILD)/installed
 	$(BIN)/pytest --numprocesses 2 $(PYTEST)

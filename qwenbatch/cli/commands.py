@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         " back by --no- and its name: --no-strict.",
         "check": "It exits as the run that it foresees.",
         "status": "",
+        "report": "",
         "export": "",
         "audit": STATUS_3,
         "settle": "",

@@ -9,6 +9,7 @@ import msgspec
 from qwenbatch.core.items import InlineSource
 from qwenbatch.core.money import MicroUSD, usd
 from qwenbatch.core.outcomes import ItemState, Outcome
+from qwenbatch.core.placements import FileStamp, Placement
 from qwenbatch.core.plan import failure_of, state_of
 from qwenbatch.core.standing import utc
 from qwenbatch.core.states import AttemptState
@@ -34,8 +35,10 @@ _ITEMS = """
     SELECT i.manifest, i.number, i.line, i.image, i.inline, i.instruction, i.negative_prompt,
            i.watermark, i.take, i.output, i.id, i.extra, i.key, i.path, i.fault,
            e.id AS edit, e.state AS edit_state, e.kind,
-           p.state AS placement, p.suffix, p.replaced
+           p.state AS placement, p.suffix, p.replaced, p.digest, p.size, p.mtime, p.inode,
+           m.path AS manifest_path
     FROM items i
+    JOIN manifests m ON m.id = i.manifest
     LEFT JOIN edits e ON e.key = i.key
     LEFT JOIN placements p ON p.path = i.path AND p.edit = e.id
     WHERE (i.manifest, i.number) > (?, ?)
@@ -43,7 +46,7 @@ _ITEMS = """
 """
 
 _ATTEMPTS = """
-    SELECT edit, state, price, ended_at, kind, message, request_id, width, height
+    SELECT edit, state, price, sent_at, ended_at, kind, message, request_id, width, height
     FROM attempts WHERE edit IN (SELECT value FROM json_each(?))
     ORDER BY edit, sent_at, ifnull(ended_at, sent_at)
 """
@@ -53,15 +56,19 @@ _decode_names = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class ItemRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """An item's outcome, and what a manifest that names it again must know.
+    """An item's outcome, and what a manifest that names it again, or a report, must know.
 
-    `path` is its result's, relative to OUT; `inline` says where its picture stands if that is a
-    data URI.
+    `manifest` is the path of the manifest or folder that it stands in; `path` is its result's,
+    relative to OUT; `inline` says where its picture stands if that is a data URI. `placement` is
+    the file of a saved result; `seconds` is how long the attempt took that `outcome` tells of.
     """
 
     outcome: Outcome
+    manifest: str
     path: str | None = None
     inline: InlineSource | None = None
+    placement: Placement | None = None
+    seconds: float | None = None
 
 
 class _Item(msgspec.Struct, gc=False):
@@ -88,6 +95,11 @@ class _Item(msgspec.Struct, gc=False):
     placement: str | None
     suffix: str | None
     replaced: str | None
+    digest: bytes | None
+    size: int | None
+    mtime: int | None
+    inode: int | None
+    manifest_path: str
 
 
 class _Attempt(msgspec.Struct, gc=False):
@@ -96,6 +108,7 @@ class _Attempt(msgspec.Struct, gc=False):
     edit: int
     state: str
     price: int
+    sent_at: int
     ended_at: int | None
     kind: str | None
     message: str | None
@@ -135,10 +148,15 @@ def read_items(
             page = [item for item in page if _state(item, running=running) is state]
         attempts = _attempts(db, page)
         for item in page:
+            sent = attempts.get(item.edit, [])
+            outcome = _outcome(item, sent, out, running=running)
             yield ItemRecord(
-                outcome=_outcome(item, attempts.get(item.edit, []), out, running=running),
+                outcome=outcome,
+                manifest=item.manifest_path,
                 path=item.path,
                 inline=None if item.inline is None else _decode_inline(item.inline),
+                placement=None if outcome.result is None else _placement(item),
+                seconds=_seconds(_telling(sent)),
             )
 
 
@@ -179,7 +197,7 @@ def _outcome(item: _Item, attempts: list[_Attempt], out: Path, *, running: bool)
     state, standing = _state(item, running=running), _standing(item, running=running)
     kind = failure_of(standing, state)
     paid = [attempt for attempt in attempts if attempt.state == AttemptState.PAID]
-    telling = (paid or attempts)[-1:]
+    telling = _telling(attempts)
     return Outcome(
         number=item.number,
         line=item.line,
@@ -198,7 +216,7 @@ def _outcome(item: _Item, attempts: list[_Attempt], out: Path, *, running: bool)
         width=paid[-1].width if paid else None,
         height=paid[-1].height if paid else None,
         cost=usd(MicroUSD(sum(attempt.price for attempt in paid))),
-        request_id=telling[0].request_id if telling else None,
+        request_id=telling.request_id if telling else None,
         attempts=len(attempts),
         finished_at=_finished_at(attempts),
         extra=item.extra or b"{}",
@@ -219,6 +237,29 @@ def _result(item: _Item, state: ItemState, out: Path) -> str | None:
     if state is not ItemState.SAVED or item.path is None or item.replaced is not None:
         return None
     return str(out / (item.path + (item.suffix or "")))
+
+
+def _placement(item: _Item) -> Placement | None:
+    """The file of an item's saved result."""
+    if item.path is None:
+        return None
+    stamp = None
+    if item.size is not None and item.mtime is not None and item.inode is not None:
+        stamp = FileStamp(item.size, item.mtime, item.inode)
+    return Placement(path=item.path, suffix=item.suffix or "", digest=item.digest, stamp=stamp)
+
+
+def _telling(attempts: list[_Attempt]) -> _Attempt | None:
+    """The last attempt that was paid; if none was, the last one."""
+    paid = [attempt for attempt in attempts if attempt.state == AttemptState.PAID]
+    telling = paid or attempts
+    return telling[-1] if telling else None
+
+
+def _seconds(attempt: _Attempt | None) -> float | None:
+    if attempt is None or attempt.ended_at is None:
+        return None
+    return max(0, attempt.ended_at - attempt.sent_at) / 1000
 
 
 def _finished_at(attempts: list[_Attempt]) -> str | None:

@@ -9,7 +9,7 @@ import msgspec
 from qwenbatch.core.sources import SourceFacts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import apsw
 
@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 _decode = msgspec.json.Decoder(SourceFacts).decode
 _encode = msgspec.json.Encoder().encode
+
+
+def facts_of(db: apsw.Connection, paths: Sequence[str]) -> dict[str, SourceFacts]:
+    """What these files held when a run last read them, whatever they hold now."""
+    return dict(_found(db, "main.sources", msgspec.json.encode(paths).decode()))
 
 
 class SourceCache:
@@ -31,15 +36,7 @@ class SourceCache:
         wanted = msgspec.json.encode(paths).decode()
 
         def find(db: apsw.Connection) -> dict[str, SourceFacts]:
-            found = {}
-            for table in ("main.sources", "temp.seen"):
-                for path, facts in db.execute(
-                    f"SELECT path, facts FROM {table}"  # noqa: S608 - a constant
-                    " WHERE path IN (SELECT value FROM json_each(?))",
-                    (wanted,),
-                ):
-                    found[path] = _decode(facts)
-            return found
+            return dict(_found(db, "main.sources", wanted)) | dict(_found(db, "temp.seen", wanted))
 
         return self._do(find)
 
@@ -52,3 +49,12 @@ class SourceCache:
                 rows,
             ),
         )
+
+
+def _found(db: apsw.Connection, table: str, paths: str) -> Iterator[tuple[str, SourceFacts]]:
+    for path, facts in db.execute(
+        f"SELECT path, facts FROM {table}"  # noqa: S608 - a constant
+        " WHERE path IN (SELECT value FROM json_each(?))",
+        (paths,),
+    ):
+        yield path, _decode(facts)

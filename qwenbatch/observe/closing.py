@@ -38,8 +38,8 @@ def closing_summary(
 ) -> None:
     """Print how it ended: items, money, failures, why it stopped, where results are, what next.
 
-    `command_again` is the exact command that goes on, `report` where a report was written; both
-    are left out if None. It fits on 24 lines of 80 columns, unless paths are long.
+    `command_again` is the exact command that goes on, `report` the one that makes a page of it all;
+    both are left out if None. It fits on 24 lines of 80 columns, unless paths are long.
     A console that can no longer be written is left alone.
     """
     page = _Page(console)

@@ -142,11 +142,11 @@ def _facts(run: RunRecord, *, running: bool) -> Iterator[str]:
     if run.saved is not None and run.total is not None:
         yield f"{run.saved:,} of {number_of(run.total, 'item')} saved"
     yield f"{dollars(run.spent)} spent ({number_of(run.attempts, 'attempt')})"
-    yield _end(run, running=running)
+    yield end_of_run(run, running=running)
 
 
-def _end(run: RunRecord, *, running: bool) -> str:
-    """How a run ended, in words."""
+def end_of_run(run: RunRecord, *, running: bool) -> str:
+    """How a run ended, in words; `running`: it is going on."""
     if run.ended_at is None:
         return "running" if running else "did not end: it was killed, or the machine stopped"
     if run.stopped_by is not None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qwenbatch.core.audit import Audit, Finding, FindingKind
+from qwenbatch.core.report_files import is_report_file
 from qwenbatch.ledger import auditing
 from qwenbatch.ledger.lock import holder
 from qwenbatch.observe.findings import tell_audit
@@ -62,7 +63,7 @@ def audit_ledger(folders: OutFolders, ledger: Path | None) -> Audit:
         audit.add(auditing.miscounts(db))
         with closing(ledger_to_read(folders.out, ledger)) as fresh:
             _check_files(audit, folders, db, fresh)
-            for path in foreign(folders, partial(auditing.knows_file, fresh)):
+            for path in foreign(folders, partial(_is_ours, fresh)):
                 audit.add_foreign(path)
         audit.add(auditing.overdue(db, now=now))
         audit.add(auditing.uncertain(db, in_flight=not audit.running))
@@ -75,6 +76,10 @@ def audit_ledger(folders: OutFolders, ledger: Path | None) -> Audit:
         if not audit.running:
             audit.add(_leftover(path) for path in found)
     return audit
+
+
+def _is_ours(db: apsw.Connection, path: str) -> bool:
+    return is_report_file(path) or auditing.knows_file(db, path)
 
 
 def _check_files(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -158,7 +159,7 @@ class Display:
                 summary,
                 out=out,
                 command_again=again,
-                report=None,
+                report=None if summary.estimate else shlex.join(["qwenbatch", "report", out]),
                 console=Terminal(file=sys.stdout),
                 sandbox=sandbox,
             )

@@ -81,7 +81,7 @@ def export_to_file(
     """
     _refuse_own(path, out, ledger)
     try:
-        with _written(path) as to:
+        with written(path) as to:
             _export(out, ledger, form, state, to)
     except OSError as error:
         raise DiskError(
@@ -217,7 +217,7 @@ def _refuse_own(path: Path, out: Path, ledger: Path | None) -> None:
 
 
 @contextmanager
-def _written(path: Path) -> Iterator[TextIO]:
+def written(path: Path) -> Iterator[TextIO]:
     """A new text file that takes the path only once it is whole and flushed; pipes as they are."""
     real = Path(os.path.realpath(path))
     if real.exists() and not stat.S_ISREG(real.stat().st_mode):

@@ -9,6 +9,7 @@ import pytest
 
 from qwenbatch.core.items import Fault, InlineSource, UrlSource
 from qwenbatch.core.outcomes import ItemState, Outcome
+from qwenbatch.core.placements import FileStamp, Placement
 from qwenbatch.core.states import EditEvent, EditState
 from qwenbatch.core.verdicts import Kind
 from qwenbatch.ledger.outcomes import PAGE, extra_names, has_inline, read_items, read_outcomes
@@ -177,6 +178,23 @@ def test_extra_names_come_in_the_order_of_the_items(book: Book) -> None:
     )
 
     assert book.look(extra_names) == ["sku", "shop", "colour"]
+
+
+def test_items_tell_the_file_and_the_time_of_their_result(book: Book) -> None:
+    book.begin()
+    saved, failed = book.row(1), book.row(2)
+    book.record([saved, failed], "/shop.csv")
+    book.send(saved, EditEvent.ANSWERED)
+    book.place(saved, suffix=".jpg")
+    book.send(failed, EditEvent.REFUSED, Kind.MODERATED)
+
+    one, two = book.look(lambda db: list(read_items(db, out=book.out, state=None)))
+
+    stamp = FileStamp(5, 1, 1)
+    assert one.placement == Placement(path="1.png", suffix=".jpg", digest=bytes(32), stamp=stamp)
+    assert (one.seconds, two.seconds) == (1.0, 1.0)
+    assert two.placement is None
+    assert {one.manifest, two.manifest} == {"/shop.csv"}
 
 
 def test_items_tell_where_a_picture_stands_that_its_manifest_holds(book: Book) -> None:
