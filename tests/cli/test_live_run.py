@@ -62,7 +62,14 @@ def live(shop: Shop) -> Live:
     shop.run(source, doubt="dubious", refuse="naughty")
     db = create_or_open(shop.out / ".qwenbatch" / "ledger.db", service="pixazo")
     with db:
-        run = runs.begin(db, name="live", manifest=str(source), spooled=(), now=WHEN)
+        run = runs.begin(
+            db,
+            name="live",
+            manifest=str(source),
+            spooled=(),
+            now=WHEN,
+            command=("qwenbatch", "run", str(source)),
+        )
         for path, expected in (("b.png", EditState.UNCERTAIN), ("c.png", EditState.FAILED)):
             row = db.execute("SELECT key FROM items WHERE path = ?", (path,)).get
             request = PermitRequest(
