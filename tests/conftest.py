@@ -1,4 +1,7 @@
-"""A proxy on a port of its own, and certificates of the tests' own authority."""
+"""What all tests share: a proxy on a port of its own, certificates of the tests' own authority.
+
+No test fails for being slow: a busy machine is no defect of the program.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trustme
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 
 _SECONDS = 20.0
 _PIECE = 65_536

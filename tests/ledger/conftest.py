@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
-from hypothesis import settings
 
 from qwenbatch.core.attempts import AttemptEnd, AttemptId, PermitRequest
 from qwenbatch.core.budget import Caps
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from qwenbatch.core.attempts import PermitAnswer
 
 # Examples commit to real files: how long that takes is the machine's affair.
-settings.register_profile("files", deadline=None)
-settings.load_profile("files")
 
 PRICE = MicroUSD(55_000)
 DAY = 86_400_000
