@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from qwenbatch.core.attempts import PermitAnswer
 
-# Examples commit to real files: how long that takes is the machine's affair.
-
 PRICE = MicroUSD(55_000)
 DAY = 86_400_000
 NOW = 20_000 * DAY + 5
