@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HEAVY = {
     "PIL",
@@ -68,6 +72,14 @@ def test_startup_loads_only_the_command_that_is_asked_for() -> None:
     assert "qwenbatch.cli.settle" in modules
     others = {"run", "check", "export", "audit", "doctor", "sandbox"}
     assert not {f"qwenbatch.cli.{name}" for name in others} & modules
+
+
+def test_startup_of_a_check_loads_neither_gateway_nor_pictures(tmp_path: Path) -> None:
+    empty = tmp_path / "none.csv"
+    empty.write_text("image,instruction\n", encoding="utf-8")
+    modules = loaded("check", str(empty), "-o", str(tmp_path / "out"))
+    assert "qwenbatch.wiring.checking" in modules
+    assert not packages(modules) & {"PIL", "aiohttp", "pydantic", "markdown_it", "pygments"}
 
 
 def test_startup_of_completion_loads_nothing_heavy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,13 +129,16 @@ def test_readme_shows_every_command() -> None:
 
 
 def test_readme_speaks_of_options_that_exist() -> None:
-    shown = subprocess.run(
-        [sys.executable, "-m", "qwenbatch", "run", "--help"],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd="/",
-        env=dict(os.environ, COLUMNS="200"),
-    ).stdout
+    shown = "".join(
+        subprocess.run(
+            [sys.executable, "-m", "qwenbatch", *words],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd="/",
+            env=dict(os.environ, COLUMNS="200"),
+        ).stdout
+        for words in (["--help"], ["run", "--help"])
+    )
     for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)):
         assert option in shown or option in {"--state", "--help"}, option
