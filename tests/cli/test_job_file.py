@@ -102,6 +102,7 @@ def test_job_file_takes_every_option_that_may_stand(job: Any) -> None:
         ("rate = = 2", "2:8", "it is no TOML"),
         ("rate = 2\nrate = 3", "3:1", "it is no TOML"),
         ('instruction = """\nrate = 7\n"""\nlimit = "x"', "5:9", "limit wants"),
+        ('retry-kind = [\n  "moderated",\n  "lost",\n]', "2:14", "there is no kind 'lost'"),
         ("a = " + "9" * 5000, "", "beyond all measure"),
         ("a = " + "[" * 5000, "", "it is no TOML"),
     ],
