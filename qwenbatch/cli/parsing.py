@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import datetime
 from difflib import get_close_matches
 from math import isfinite
 from typing import TYPE_CHECKING
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from qwenbatch.core.money import MicroUSD
+
+_MINUTES_AHEAD = 4 * 24 * 60
+"""How far a time of day is looked for: a zone has left out a whole day."""
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _FLAGS = {
@@ -81,15 +84,23 @@ def duration(text: str) -> float:
 
 
 def time_of_day(text: str, now: datetime) -> float:
-    """The next moment at which the local clock shows HH:MM, in seconds since the epoch."""
+    """The next moment at which the local clock shows HH:MM, in seconds since the epoch.
+
+    Where the clock leaps over it, the moment of the leap; where it shows it twice, the first time
+    that is still to come.
+    """
     found = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", text.strip(), re.ASCII)
     if not found:
         raise ValueError(f"{text!r} is no time of day such as 06:00")
-    hour, minute = int(found[1]), int(found[2])
-    # Naive on purpose: the local clock decides, and a day on which it is put back has 25 hours.
-    today = now.replace(tzinfo=None, hour=hour, minute=minute, second=0, microsecond=0)
-    moment = today if today > now.replace(tzinfo=None) else today + timedelta(days=1)
-    return moment.astimezone().timestamp()
+    minute = int(now.timestamp()) // 60
+    shown = datetime.fromtimestamp(minute * 60)  # noqa: DTZ006 - what the local clock shows
+    # Minute by minute: the zone alone knows where its clock leaps, and no leap is within a minute.
+    for ahead in range(minute + 1, minute + _MINUTES_AHEAD):
+        before, shown = shown, datetime.fromtimestamp(ahead * 60)  # noqa: DTZ006 - likewise
+        wanted = shown.replace(hour=int(found[1]), minute=int(found[2]))
+        if shown == wanted or before < wanted < shown:
+            return ahead * 60.0
+    raise ValueError(f"the local clock shows {text} on none of the next days")
 
 
 def gateway(text: str) -> str:

@@ -46,7 +46,11 @@ RAMP_START = 4
 
 @dataclass(slots=True)
 class Spacing:
-    """Evenly spaced moments at `rate` a second (GCRA with a burst of one)."""
+    """Evenly spaced moments at `rate` a second (GCRA with a burst of one).
+
+    However long nothing started, because nothing was to be done or the machine slept, no more
+    than one start is due then.
+    """
 
     rate: float
     _due: float = float("-inf")
@@ -55,9 +59,12 @@ class Spacing:
         """The moment, not before `now`, at which the next start may be made."""
         return max(now, self._due)
 
-    def start(self, now: float) -> None:
-        """One start is made now; the next is due an interval after this one was."""
-        self._due = max(self._due, now - min(SLACK, 0.5 / self.rate)) + 1 / self.rate
+    def start(self, now: float, *, slack: float) -> None:
+        """One start is made now; the next is due an interval after this one was.
+
+        `slack` is the most lateness, in seconds, that is not passed on to those behind it.
+        """
+        self._due = max(self._due, now - slack) + 1 / self.rate
 
 
 class Pace:
@@ -70,6 +77,7 @@ class Pace:
     def __init__(self, *, most: float, learned: float | None, now: float) -> None:
         self.most = most
         self._spacing = Spacing(min(most, max(learned or most, LEAST_RATE)))
+        self._departures = Spacing(self._spacing.rate)
         self._throttled_rate = float("inf") if learned is None else learned / NEAR
         self._gate = now
         self._cut_at = float("-inf")
@@ -98,8 +106,20 @@ class Pace:
 
     def start(self, now: float, *, waited: bool) -> None:
         """One start is made; `waited` says that it was the pace that held it back."""
-        self._spacing.start(now)
+        self._spacing.start(now, slack=min(SLACK, 0.5 / self.rate))
         self._bound = self._bound or waited
+
+    def departure(self, now: float) -> float:
+        """The moment, not before `now`, at which a start that has its permit may go out.
+
+        Permits that came late all at once, because the disk or the machine slept, are no burst.
+        """
+        return max(self._gate, self._departures.due(now))
+
+    def depart(self, now: float) -> None:
+        """A start goes out; the jitter of permits, up to SLACK, is not passed on."""
+        self._departures.rate = self.rate
+        self._departures.start(now, slack=SLACK)
 
     def accepted(self, now: float) -> None:
         """The gateway took a request: whatever came of it, it was no throttle."""

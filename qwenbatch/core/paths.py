@@ -33,6 +33,7 @@ TEMPLATE_FIELDS = ("dir", "stem", "id", "take", "key")
 
 _RESERVED = r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) *(?:\.[^/]*)?"
 _PLAIN_SEGMENT = (
+    r"(?![~-])"
     r"(?!(?i:con|prn|aux|nul|com[0-9]|lpt[0-9])(?![A-Za-z0-9_]))"
     r"[A-Za-z0-9_()+,=@&~'#!%-]++(?:[. ][A-Za-z0-9_()+,=@&~'#!%-]++)*+"
 )
@@ -44,7 +45,18 @@ _is_reserved = re.compile(_RESERVED, re.IGNORECASE).fullmatch
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _FORBIDDEN = re.compile(r'[<>:"|?*]')
-_UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f\ud800-\udfff<>:"|?*/\\]')
+_INVISIBLE = (
+    "\u00ad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164"
+    "\ufeff\uffa0\ufff9-\ufffb\U000e0001"
+)
+"""What is not seen, or turns the letters behind it round; but not the two joiners, which scripts
+and emoji need."""
+
+_find_invisible = re.compile(f"[{_INVISIBLE}]").search
+_UNSAFE = re.compile(rf'[\x00-\x1f\x7f-\x9f\ud800-\udfff<>:"|?*/\\{_INVISIBLE}]')
+_OPTION_OR_HOME = ("-", "~")
+"""How a name must not begin: `rm *` would take it for an option, a shell for someone's home."""
+
 _OTHER_PICTURE = re.compile(r"\.(?:jpe?g|jfif|webp|gif|tiff?|bmp|hei[cf]|avif)", re.IGNORECASE)
 
 _INSIDE = "write a path relative to OUT, such as shoes/red.png"
@@ -142,8 +154,8 @@ def _ending_fault(name: str) -> Fault | None:
 def _segments_fault(segments: list[str]) -> Fault | None:
     """Why one of a path's names cannot be had."""
     for segment in segments:
-        if found := _FORBIDDEN.search(segment):
-            return _refusal(f"the output holds {found[0]}", "Windows forbids it: remove it")
+        if fault := _letters_fault(segment):
+            return fault
         if segment.endswith((".", " ")):
             return _refusal(
                 f'"{segment}" in the output ends in a dot or a blank',
@@ -167,6 +179,23 @@ def _segments_fault(segments: list[str]) -> Fault | None:
     return None
 
 
+def _letters_fault(segment: str) -> Fault | None:
+    """Why one of a path's names cannot be had for a letter that stands in it."""
+    if found := _find_invisible(segment):
+        return _refusal(
+            f"the output holds an invisible character (U+{ord(found[0]):04X})",
+            "remove it: the name would not be what it looks like",
+        )
+    if segment.startswith(_OPTION_OR_HOME):
+        return _refusal(
+            f'"{segment}" in the output begins with {segment[0]}',
+            "begin it otherwise: commands would take it for an option, or for a home folder",
+        )
+    if found := _FORBIDDEN.search(segment):
+        return _refusal(f"the output holds {found[0]}", "Windows forbids it: remove it")
+    return None
+
+
 def _is_own(segment: str) -> bool:
     """Whether a file system could take this name for ours: some ignore invisible characters."""
     if not segment.isascii():
@@ -185,7 +214,8 @@ def safe_name(name: str, *, suffix: str = "") -> str:
     safe = _UNSAFE.sub("_", name)
     bare = safe.rstrip(". ")
     safe = bare + "_" * (len(safe) - len(bare)) or "_"
-    if _is_reserved(safe + suffix) or _is_own(safe + suffix):
+    whole = safe + suffix
+    if whole.startswith(_OPTION_OR_HOME) or _is_reserved(whole) or _is_own(whole):
         safe = "_" + safe
     room = MAX_SEGMENT_BYTES - len(suffix.encode())
     encoded = safe.encode()

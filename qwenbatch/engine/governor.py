@@ -34,7 +34,10 @@ RAMP_STEP = 0.05
 _BREAKER_WORDS = "the gateway fails one edit after the other"
 
 LONGEST_NAP = 1.0
-"""Seconds after which a wait for the pace looks again at the clock: a machine may have slept."""
+"""Seconds after which every wait of an edit that is to be sent looks again at the clocks: they
+may have been set, and the machine may have slept."""
+
+_LATE_WORDS = "what is sent now could not land in time"
 
 
 class Governor:
@@ -64,6 +67,7 @@ class Governor:
         self._stopping = anyio.Event()
         self._changed = anyio.Event()
         self._turnstile = anyio.Lock()
+        self._door = anyio.Lock()
         self._ramp = Ramp(most=concurrency, began=clock.monotonic())
         self._slots = anyio.CapacityLimiter(self._ramp.slots(clock.monotonic()))
         self._throttled_since: float | None = None
@@ -101,34 +105,59 @@ class Governor:
                 if self._breaker.open:
                     self.stop(StopReason.BREAKER, _BREAKER_WORDS)
                 elif (late := self._late(wait)) is not None:
-                    self.stop(late, "what is sent now could not land in time")
+                    self.stop(late, _LATE_WORDS)
                 elif self._given_up > self._most_waiting:
                     self.stop(
                         StopReason.UNFETCHED,
                         f"{self._given_up} paid results cannot be fetched",
                     )
                 elif self._placing + self._given_up > self._most_waiting:
-                    await self._changed.wait()
+                    await self._nap(self._changed, LONGEST_NAP)
                 elif not self._room(self._flying + self._placing + 1):
                     self.stop(StopReason.DISK, "there is no room for the results to come")
                 elif wait > 0:
                     waited = True
-                    await self.rest(min(wait, LONGEST_NAP))
+                    await self._nap(self._stopping, min(wait, LONGEST_NAP))
                 else:
-                    self.pace.start(now, waited=waited)
+                    # Asked anew: looking at the disk may have taken its time.
+                    self.pace.start(self._clock.monotonic(), waited=waited)
                     self._flying += 1
                     return True
         return False
+
+    async def departs(self) -> None:
+        """Wait until a POST that has its turn and its permit may go out, or the run is stopping."""
+        async with self._door:
+            while not self.stopping:
+                now = self._clock.monotonic()
+                wait = max(0.0, self.pace.departure(now) - now)
+                if (late := self._late(wait)) is not None:
+                    self.stop(late, _LATE_WORDS)
+                elif wait > 0:
+                    await self._nap(self._stopping, min(wait, LONGEST_NAP))
+                else:
+                    self.pace.depart(now)
+                    return
 
     def landed(self) -> None:
         """What had its turn is recorded, or was not sent after all."""
         self._flying -= 1
 
     async def rest(self, seconds: float) -> bool:
-        """Wait so many seconds; False as soon as the run is stopping."""
-        with anyio.move_on_after(seconds):
-            await self._stopping.wait()
+        """Wait so many seconds to send an edit again; False as soon as the run is stopping.
+
+        A deadline that comes meanwhile stops the run.
+        """
+        ends = self._clock.monotonic() + seconds
+        while not self.stopping and (left := ends - self._clock.monotonic()) > 0:
+            await self._nap(self._stopping, min(left, LONGEST_NAP))
+            self._stop_if_late()
         return not self.stopping
+
+    async def _nap(self, event: anyio.Event, seconds: float) -> None:
+        """Wait for an event, so many seconds at the most."""
+        with anyio.move_on_after(seconds):
+            await event.wait()
 
     def news(self) -> anyio.Event:
         """What is set when next anything in the run changes: taken before a question is asked."""
@@ -138,8 +167,9 @@ class Governor:
         """A cap refused a permit: wait for what is in flight, or stop if nothing is."""
         if not refusal.reserved:
             self.stop(StopReason(refusal.cap), "the cap allows no further edit")
-        elif not self.stopping:
-            await news.wait()
+        while not self.stopping and not news.is_set():
+            await self._nap(news, LONGEST_NAP)
+            self._stop_if_late()
 
     # ------------------------------------------------------------------ what came of it
 
@@ -171,7 +201,8 @@ class Governor:
         if self._breaker.open and again:
             self.stop(StopReason.BREAKER, _BREAKER_WORDS)
         if kind is not None and kind in HALTS:
-            self.stop(HALTS[kind], "the gateway refuses this run")
+            later = f"; {self._come_back(retry_after)}" if retry_after else ""
+            self.stop(HALTS[kind], "the gateway refuses this run" + later)
         self.freed()
 
     def freed(self) -> None:
@@ -240,6 +271,11 @@ class Governor:
             )
         self._stopping.set()
         self.freed()
+
+    def _stop_if_late(self) -> None:
+        """Stop where an edit that waits to be sent could not land in time any more."""
+        if (late := self._late(0.0)) is not None:
+            self.stop(late, _LATE_WORDS)
 
     def _late(self, wait: float) -> StopReason | None:
         """Why a POST that starts after `wait` seconds would land too late, if it would."""

@@ -176,12 +176,17 @@ class Placer:
                 self._tell_failed(job, url, failure.reason, later)
             if failure.trouble is Trouble.FORBIDDEN:
                 break
-        return await self._give_up(job.edit, placement, failure)
+        return await self._give_up(job, placement, failure)
 
-    async def _give_up(self, edit: PaidEdit, placement: Placement, failure: Unfetched) -> bool:
-        """For this run, or for good; True if nothing waits any more."""
+    async def _give_up(self, job: _Job, placement: Placement, failure: Unfetched) -> bool:
+        """For this run, or for good; True if nothing waits any more.
+
+        What this run paid for is new, whatever the wall clock was set to meanwhile.
+        """
+        edit = job.edit
         newest = max((answer.answered_at for answer in edit.answers), default=0.0)
-        if not is_lost(failure.trouble, age=self._clock.wall() - newest):
+        age = 0.0 if job.paid_now else self._clock.wall() - newest
+        if not is_lost(failure.trouble, age=age):
             return False
         await self._book.lose(edit.key, placement.path)
         self._report(

@@ -18,6 +18,7 @@ from qwenbatch.core.replies import Answered, Broken, Withheld
 from qwenbatch.core.verdicts import Kind, Verdict, kind_of, verdict_of
 from qwenbatch.errors import UsageError
 from qwenbatch.gateway.answers import read_answer
+from qwenbatch.gateway.patience import Patience
 from qwenbatch.gateway.patient_socket import patient_socket
 from qwenbatch.gateway.proxies import DEMANDS_PASSWORD, PASSWORD_HEADER, Proxies
 from qwenbatch.gateway.reasons import NETWORK_ERRORS, REFUSED_BY_PROXY, reason_of
@@ -113,14 +114,14 @@ class GatewayClient:
         body broke off counts by what of it came. One that leaves open whether the edit ran, but
         came before the last chunk went out, leaves nothing open: that is unreachable.
         """
-        with anyio.CancelScope(deadline=anyio.current_time() + CONNECT_SECONDS) as scope:
-
-            def grant_time() -> None:
-                scope.deadline = anyio.current_time() + self._timeout
-
-            upload = Upload(body, on_progress=grant_time)
+        with anyio.CancelScope() as scope:
+            patience = Patience(scope, CONNECT_SECONDS)
+            upload = Upload(body, on_progress=lambda: patience.grant(self._timeout))
             heard = _Heard()
-            reason = await self._exchange(upload, heard)
+            try:
+                reason = await self._exchange(upload, heard)
+            finally:
+                patience.end()
         if scope.cancelled_caught:
             reason = self._overdue(upload, body)
         if upload.defect is not None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -12,7 +13,7 @@ from uuid import uuid4
 
 import apsw
 
-from qwenbatch.errors import DiskError, LedgerError
+from qwenbatch.errors import DiskError, LedgerError, QwenbatchError
 from qwenbatch.ledger.lock import holder
 
 if TYPE_CHECKING:
@@ -54,6 +55,24 @@ class _TidyReader(apsw.Connection):
                 sweeper.close()
 
 
+def _damaged(path: str, what: str) -> LedgerError:
+    return LedgerError(
+        f"{path} is damaged or no ledger at all: {what}",
+        "nothing was changed; restore it from a backup, or save what can be read with"
+        " `qwenbatch doctor --repair OUT`",
+    )
+
+
+@contextmanager
+def _opened(path: str, *, reading: bool = False) -> Iterator[None]:
+    """As `translated`, for the first look at a file: a schema that makes no sense is damage."""
+    try:
+        with translated(path, reading=reading):
+            yield
+    except apsw.SQLError as error:
+        raise _damaged(path, str(error)) from error
+
+
 @contextmanager
 def translated(path: str, *, reading: bool = False) -> Iterator[None]:
     """SQLite's errors as ours, where they are the disk's or the file's doing.
@@ -74,16 +93,44 @@ def translated(path: str, *, reading: bool = False) -> Iterator[None]:
             "free room or mend the disk, then start the same command again: it resumes",
         ) from error
     except (apsw.NotADBError, apsw.CorruptError) as error:
-        raise LedgerError(
-            f"{path} is damaged or no ledger at all: {error}",
-            "nothing was changed; restore it from a backup, or save what can be read with"
-            " `qwenbatch doctor --repair OUT`",
-        ) from error
+        raise _damaged(path, str(error)) from error
     except apsw.BusyError as error:
         raise LedgerError(
             f"the ledger {path} is kept busy by another program: {error}",
             "close what holds it, then try again",
         ) from error
+
+
+@contextmanager
+def trusted(path: Path, *, reads_alone: bool) -> Iterator[None]:
+    """What is done with an opened ledger: an error to which its damaged contents led is ours.
+
+    LedgerError, in place of whatever was raised, if the file does not hold together; where the
+    ledger alone is read, also if it holds a value that means nothing.
+    """
+    try:
+        yield
+    except QwenbatchError:
+        raise
+    except Exception as error:
+        found = _damage(path)
+        if found is None and reads_alone and isinstance(error, ValueError):
+            found = f"it holds what means nothing: {error}"
+        if found is None:
+            raise
+        raise _damaged(str(path), found) from error
+
+
+def _damage(path: Path) -> str | None:
+    """What is wrong with a ledger's file; None if it holds together."""
+    try:
+        with closing(open_reader(path)) as connection:
+            said = str(connection.execute("PRAGMA quick_check(1)").get)
+    except LedgerError as error:
+        return error.what
+    except apsw.Error as error:
+        return str(error)
+    return None if said == "ok" else said.splitlines()[-1]
 
 
 def create_or_open(path: Path, *, service: str) -> apsw.Connection:
@@ -93,7 +140,7 @@ def create_or_open(path: Path, *, service: str) -> apsw.Connection:
     cannot be written.
     """
     _make_private(path)
-    with translated(str(path)):
+    with _opened(str(path)):
         connection = apsw.Connection(str(path))
         connection.set_busy_timeout(BUSY_MILLISECONDS)
         if not _is_empty(connection):
@@ -113,7 +160,7 @@ def open_writer(path: Path) -> apsw.Connection:
 
     Raises LedgerError if it is none, or of another version; DiskError if it cannot be written.
     """
-    with translated(str(path)):
+    with _opened(str(path)):
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
         connection.set_busy_timeout(BUSY_MILLISECONDS)
         _refuse_strangers(connection, path)
@@ -141,7 +188,7 @@ def open_reader(path: Path) -> apsw.Connection:
             f"there is no ledger at {path}",
             "name the folder that was given to run with -o",
         )
-    with translated(str(path), reading=True):
+    with _opened(str(path), reading=True):
         try:
             return _open_reader(path)
         except (apsw.CantOpenError, apsw.ReadOnlyError):
@@ -226,6 +273,26 @@ def _refuse_strangers(connection: apsw.Connection, path: Path) -> None:
             f"the ledger {path} has version {version}, this program knows {SCHEMA_VERSION}",
             "nothing was changed; use the version of qwenbatch that made it, or a newer one",
         )
+    if missing := _own_columns() - _columns(connection):
+        raise _damaged(str(path), "it has no column " + ".".join(min(missing)))
+
+
+def _columns(connection: apsw.Connection) -> frozenset[tuple[str, str]]:
+    """The tables' columns, with their tables' names."""
+    return frozenset(
+        all_rows(
+            connection.execute(
+                "SELECT s.name, c.name FROM sqlite_schema s JOIN pragma_table_info(s.name) c"
+                " WHERE s.type = 'table'",
+            ),
+        ),
+    )
+
+
+@cache
+def _own_columns() -> frozenset[tuple[str, str]]:
+    with closing(blank()) as connection:
+        return _columns(connection)
 
 
 def _refuse_other_service(connection: apsw.Connection, path: Path, service: str) -> None:

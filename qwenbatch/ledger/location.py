@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 _for_us_alone = partial(os.open, mode=0o600)
+_MOST_NOTE_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +118,10 @@ def locate_damaged(own: Path, asked: Path | None) -> Location:
 
 def _read(note: Path) -> dict[str, str]:
     try:
-        read = json.loads(note.read_text(encoding="utf-8"))
+        with note.open("rb") as file:
+            read = json.loads(file.read(_MOST_NOTE_BYTES))
         return {"id": str(read["id"]), "path": str(read["path"])}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise LedgerError(
             f"{note} cannot be read: {error}",
             "it names this folder's ledger: restore it from a backup",

@@ -86,7 +86,7 @@ def _signed(descriptor: int) -> Holder:
     try:
         signed = json.loads(os.pread(descriptor, 4096, 0))
         return Holder(int(signed["pid"]), str(signed["host"]), str(signed["since"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return Holder()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -78,5 +77,6 @@ def _refuse_stranger(path: Path, head: bytes) -> None:
             raise ManifestError(f"{path} {what}, not a manifest", advice)
     if is_picture_head(head):
         raise ManifestError(f"{path} is a picture, not a manifest", "Give the folder it lies in")
-    if re.search(rb"\0", head):
+    # Further down a NUL is the fault of its row; text in UTF-16 shows on its first line already.
+    if b"\0" in head.lstrip().partition(b"\n")[0]:
         raise ManifestError(f"{path} is a binary file, or UTF-16", "Save it as UTF-8 text")

@@ -20,4 +20,4 @@ class SystemClock:
 
 def local_now() -> datetime:
     """Now, in the zone of the person who looks."""
-    return datetime.now(UTC).astimezone()
+    return datetime.fromtimestamp(SystemClock().wall(), UTC).astimezone()

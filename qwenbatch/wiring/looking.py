@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qwenbatch.errors import DiskError, LedgerError
-from qwenbatch.ledger.database import translated
+from qwenbatch.ledger.database import translated, trusted
 from qwenbatch.ledger.location import locate
 from qwenbatch.ledger.lock import holder
 from qwenbatch.ledger.standing import has_open_run, last_command, read_standing
@@ -37,7 +37,9 @@ def looked_at(out: Path, ledger: Path | None) -> Iterator[apsw.Connection]:
     """
     with permitted(out):
         connection = ledger_to_read(out, ledger)
-    with closing(connection), translated(connection.filename, reading=True):
+    path = connection.filename
+    reading = translated(path, reading=True)
+    with trusted(Path(path), reads_alone=True), closing(connection), reading:
         connection.execute("BEGIN")
         yield connection
 

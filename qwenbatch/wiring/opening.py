@@ -49,7 +49,7 @@ def ledger_to_write(settings: RunSettings, folders: OutFolders) -> Iterator[Open
             f"{error.filename or folders.out} cannot be made: {error.strerror}",
             "choose a folder that you may write, with -o",
         ) from error
-    with locked(location.lock):
+    with locked(location.lock), database.trusted(location.file, reads_alone=False):
         connection = database.create_or_open(location.file, service=settings.service)
         location.remember(connection)
         with _writing(connection) as writer:
@@ -69,13 +69,14 @@ def ledger_to_check(settings: RunSettings, folders: OutFolders) -> Iterator[Chec
     """A manifest's check works on a ledger that it cannot write; on an empty one before a run."""
     location = locate(folders.own, settings.ledger)
     running = holder(location.lock) is not None
-    if location.file.exists():
-        connection = database.open_reader(location.file)
-        location.verify(connection)
-        database.refuse_unless_service(connection, location.file, settings.service)
-    else:
-        connection = database.blank()
-    with _writing(connection) as writer:
+    if not location.file.exists():
+        with _writing(database.blank()) as writer:
+            yield CheckedLedger(writer, running)
+        return
+    connection = database.open_reader(location.file)
+    location.verify(connection)
+    database.refuse_unless_service(connection, location.file, settings.service)
+    with database.trusted(location.file, reads_alone=False), _writing(connection) as writer:
         yield CheckedLedger(writer, running)
 
 
@@ -100,7 +101,9 @@ def ledger_to_amend(out: Path, ledger: Path | None = None) -> Iterator[Amendable
     refuse_network(location.file)
     with locked(location.lock):
         connection = database.open_writer(location.file)
-        with closing(connection), database.translated(str(location.file)):
+        file = location.file
+        guarded = database.trusted(file, reads_alone=True)
+        with guarded, closing(connection), database.translated(str(file)):
             location.verify(connection)
             connection.execute("BEGIN IMMEDIATE")
             try:

@@ -114,7 +114,7 @@ def _noted_id(location: Location) -> str:
     if location.note is not None and location.note.exists():
         try:
             return str(json.loads(location.note.read_text(encoding="utf-8"))["id"])
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return str(uuid4())
     return str(uuid4())
 

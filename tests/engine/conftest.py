@@ -42,16 +42,19 @@ WALL = 1_767_323_045.0
 
 
 class HandClock:
-    """The machine's time, and as much more as a test says."""
+    """The machine's time, and as much more as a test says; `set_by` moves the wall clock alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, tick: Callable[[], float] = time.monotonic) -> None:
         self.more = 0.0
+        self.set_by = 0.0
+        self._tick = tick
+        self._began = tick()
 
     def monotonic(self) -> float:
-        return time.monotonic() + self.more
+        return self._tick() + self.more
 
     def wall(self) -> float:
-        return WALL + self.more
+        return WALL + self._tick() - self._began + self.more + self.set_by
 
 
 def edit_of(

@@ -155,9 +155,9 @@ class Gallery:
         )
         return edit.key
 
-    async def place(self, key: EditKey, *, overwrite: bool = False) -> None:
+    async def place(self, key: EditKey, *, overwrite: bool = False, paid_now: bool = True) -> None:
         placer = self.placer(overwrite=overwrite)
-        await placer.place(key, paid_now=True, waits=(0.0, 0.0))
+        await placer.place(key, paid_now=paid_now, waits=(0.0, 0.0))
 
     async def want(self, key: EditKey, path: str) -> None:
         """As the next run's plan does for a row whose result is not in place."""
@@ -231,11 +231,20 @@ async def test_placer_a_forbidden_url_is_lost_at_once(gallery: Gallery) -> None:
 async def test_placer_hopeless_results_are_lost_only_after_a_day(gallery: Gallery) -> None:
     key = await gallery.pay(1, HOPELESS, "a.png")
     gallery.world.clock.more += LOST_AFTER - 60
-    await gallery.place(key)
+    await gallery.place(key, paid_now=False)
     assert not await gallery.book.is_lost(key)
     gallery.world.clock.more += 120
-    await gallery.place(key)
+    await gallery.place(key, paid_now=False)
     assert await gallery.book.is_lost(key)
+
+
+async def test_placer_what_this_run_paid_for_is_not_lost_by_a_leap_of_the_clock(
+    gallery: Gallery,
+) -> None:
+    key = await gallery.pay(1, HOPELESS, "a.png")
+    gallery.world.clock.more += LOST_AFTER + 60
+    await gallery.place(key, paid_now=True)
+    assert not await gallery.book.is_lost(key)
 
 
 async def test_placer_adopts_what_a_death_left_in_place(gallery: Gallery) -> None:

@@ -159,3 +159,40 @@ def test_database_in_memory_is_a_whole_ledger() -> None:
     db = database.blank()
     assert db.execute("SELECT count(*) FROM edits").get == 0
     db.close()
+
+
+@pytest.mark.parametrize(
+    "statement", ["DROP TABLE placements", "ALTER TABLE attempts RENAME width TO wide"]
+)
+def test_database_without_a_column_of_ours_is_damaged(file: Path, statement: str) -> None:
+    create_or_open(file, service="sandbox").close()
+    db = apsw.Connection(str(file))
+    db.execute(statement)
+    db.close()
+    for opened in (open_reader, open_writer, lambda path: create_or_open(path, service="sandbox")):
+        with pytest.raises(LedgerError, match=r"damaged.*no column"):
+            opened(file)
+
+
+def test_database_of_a_schema_format_that_nobody_knows_is_damaged(file: Path) -> None:
+    create_or_open(file, service="sandbox").close()
+    data = bytearray(file.read_bytes())
+    data[44:48] = b"\x00\x00\x00\x63"
+    file.write_bytes(data)
+    with pytest.raises(LedgerError, match="damaged"):
+        create_or_open(file, service="sandbox")
+    assert file.read_bytes() == data
+
+
+def test_database_that_does_not_hold_together_is_blamed_for_what_it_leads_to(file: Path) -> None:
+    create_or_open(file, service="sandbox").close()
+    with pytest.raises(TypeError), database.trusted(file, reads_alone=True):
+        raise TypeError
+    with pytest.raises(ValueError, match="ours"), database.trusted(file, reads_alone=False):
+        raise ValueError("ours")
+    nonsense = pytest.raises(LedgerError, match="means nothing")
+    with nonsense, database.trusted(file, reads_alone=True):
+        raise ValueError("'x' is not a valid state")
+    file.write_bytes(file.read_bytes()[:8192])
+    with pytest.raises(LedgerError, match="damaged"), database.trusted(file, reads_alone=False):
+        raise TypeError

@@ -81,3 +81,10 @@ def test_location_note_that_cannot_be_read_is_refused(own: Path, text: str) -> N
     (own / "ledger.json").write_text(text)
     with pytest.raises(LedgerError, match="cannot be read"):
         locate(own, None)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "[" * 10_000, '{"id": 1}', "\x00"])
+def test_location_of_a_note_that_cannot_be_read_is_refused(own: Path, text: str) -> None:
+    (own / "ledger.json").write_text(text)
+    with pytest.raises(LedgerError, match="cannot be read"):
+        locate(own, None)

@@ -71,9 +71,10 @@ def test_lock_is_freed_at_the_end_and_may_be_taken_again(path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_lock_with_an_unreadable_note_is_held_all_the_same(path: Path) -> None:
+@pytest.mark.parametrize("note", ["{", "[" * 4096, "[]"])
+def test_lock_with_an_unreadable_note_is_held_all_the_same(path: Path, note: str) -> None:
     with locked(path):
-        path.write_text("{")
+        path.write_text(note)
         with pytest.raises(LedgerBusyError, match="another process"), locked(path):
             pass
 

@@ -297,3 +297,13 @@ def test_csv_ends_at_the_limit_bad_rows_counted(read: Read) -> None:
 
 def test_csv_with_a_header_alone_has_no_rows(read: Read) -> None:
     assert read("m.csv", "image,instruction\n") == []
+
+
+def test_csv_a_nul_byte_is_the_fault_of_its_cell_alone(read: Read) -> None:
+    first, bad, last = read("m.csv", b"image,instruction\na.jpg,x\nb.jpg,y\0\nc.jpg,z\n")
+    assert isinstance(first, Row)
+    assert isinstance(last, Row)
+    assert isinstance(bad, BadRow)
+    (fault,) = bad.faults
+    assert (bad.line, fault.column) == (3, "instruction")
+    assert "NUL" in fault.reason
