@@ -49,11 +49,11 @@ def page_head(
     title: str,
     manifests: list[str],
     shown: int,
-    running: bool,
     now: float,
 ) -> PageHead:
     """What the ledger says of the whole at the moment `now`, in seconds since the epoch."""
     counts = asdict(standing.items)
+    running = standing.live is not None
     return PageHead(
         title=title,
         made=utc(now),
@@ -64,8 +64,8 @@ def page_head(
         counts={state: counts[state] for state in ItemState},
         failures={kind: number for kind, number in standing.failures.items() if number},
         spent=dollars(standing.spent),
-        exposure=_amount(standing.uncertain if running else standing.exposure),
-        twice="" if running else _amount(standing.maybe_twice),
+        exposure=_amount(standing.exposure),
+        twice=_amount(standing.maybe_twice),
         manifests=manifests,
         runs=[
             _run(run, running=running and not number) for number, run in enumerate(standing.runs)

@@ -107,16 +107,14 @@ def make_report(
     if page.is_dir():
         raise UsageError(f"{page} is a folder", "move it elsewhere: the report goes there")
     with looked_at(folder, ledger) as db:
-        live = live_run(db, folder, ledger)
-        running = live is not None
-        standing = read_standing(db, live)
+        standing = read_standing(db, live_run(db, folder, ledger))
         # Read at once: the pictures may take long, and a ledger that is read cannot be tidied.
-        entries = list(_entries(db, folder, standing.items.total, running=running))
+        entries = list(_entries(db, folder, standing))
     copies = Copies(folder)
     with copies.held(), _threads() as (pool, ahead):
         pictures = ReportPictures(copies, pool)
         manifests = list(dict.fromkeys(entry.record.manifest for entry in entries))
-        head = _head(folder, standing, manifests, shown=len(entries), running=running)
+        head = _head(folder, standing, manifests, shown=len(entries))
         tally = _Tally(set())
         items = _items(
             entries,
@@ -137,16 +135,11 @@ def make_report(
     )
 
 
-def _entries(
-    db: apsw.Connection,
-    out: Path,
-    total: int,
-    *,
-    running: bool,
-) -> Iterator[_Entry]:
+def _entries(db: apsw.Connection, out: Path, standing: LedgerStanding) -> Iterator[_Entry]:
     """The items that are shown, in the order of their manifests, or those first not saved."""
+    running = standing.live is not None
     records: Iterator[ItemRecord] = read_items(db, out=out, state=None, running=running)
-    if total > MOST_ITEMS:
+    if standing.items.total > MOST_ITEMS:
         unsaved = (one for one in records if one.outcome.state is not ItemState.SAVED)
         saved = read_items(db, out=out, state=ItemState.SAVED, running=running)
         records = islice(chain(unsaved, saved), MOST_ITEMS)
@@ -276,15 +269,12 @@ def _base(manifest: str) -> str:
     return manifest if Path(manifest).is_dir() else str(Path(manifest).parent)
 
 
-def _head(
-    folder: Path, standing: LedgerStanding, manifests: list[str], *, shown: int, running: bool
-) -> PageHead:
+def _head(folder: Path, standing: LedgerStanding, manifests: list[str], *, shown: int) -> PageHead:
     return page_head(
         standing,
         title=folder.name or str(folder),
         manifests=[Path(manifest).name or manifest for manifest in manifests],
         shown=shown,
-        running=running,
         now=SystemClock().wall(),
     )
 

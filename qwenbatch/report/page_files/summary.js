@@ -3,7 +3,7 @@
 function notices() {
   const words = [];
   if (head.sandbox) words.push("Made in the sandbox: nothing was really paid, the sums are play money.");
-  if (head.running) words.push("A run was going on when this was made: what was in flight counts as uncertain.");
+  if (head.running) words.push("A run was going on when this was made: what was in flight counts as pending.");
   if (head.shown < head.total) {
     words.push(`This page holds ${wholeNumber.format(head.shown)} of ${counted(head.total, "item")}: `
       + "first those that are not saved. The counts are of all; `qwenbatch export` has every item.");
