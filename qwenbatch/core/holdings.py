@@ -9,7 +9,7 @@ from qwenbatch.core.placements import FileStamp
 from qwenbatch.core.plan import Standing
 
 
-class Known(msgspec.Struct, frozen=True, kw_only=True):
+class Known(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A result that the ledger has, or had, at a path; `suffix` as in `Placement`."""
 
     key: EditKey
@@ -18,7 +18,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     stamp: FileStamp | None
 
 
-class Holding(msgspec.Struct, frozen=True, kw_only=True):
+class Holding(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A valid row's path, and what the ledger has on its edit and on whoever owns the path."""
 
     number: int

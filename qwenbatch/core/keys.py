@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import sha256
 from typing import NewType
 from urllib.parse import unquote_plus
@@ -55,16 +56,31 @@ def edit_key(
     Each field is its length in bytes as 8 big-endian bytes, then its UTF-8 text; the watermark
     is `true` or `false`, the take a decimal number.
     """
-    digest = sha256(b"v1")
-    for field in (
-        MODEL,
-        source,
-        instruction,
-        negative_prompt,
-        "true" if watermark else "false",
-        str(take),
-    ):
-        text = field.encode()
-        digest.update(len(text).to_bytes(8))
-        digest.update(text)
-    return EditKey(digest.digest())
+    of_source, of_instruction = source.encode(), instruction.encode()
+    return EditKey(
+        sha256(
+            b"".join(
+                (
+                    _HEAD,
+                    len(of_source).to_bytes(8),
+                    of_source,
+                    len(of_instruction).to_bytes(8),
+                    of_instruction,
+                    _tail(negative_prompt, watermark, take),
+                ),
+            ),
+        ).digest(),
+    )
+
+
+def _fields(*fields: bytes) -> bytes:
+    return b"".join(part for field in fields for part in (len(field).to_bytes(8), field))
+
+
+@lru_cache(maxsize=1024)
+def _tail(negative_prompt: str, watermark: bool, take: int) -> bytes:  # noqa: FBT001 - positions are cached faster
+    """The last fields, which are those of most rows alike."""
+    return _fields(negative_prompt.encode(), b"true" if watermark else b"false", b"%d" % take)
+
+
+_HEAD = b"v1" + _fields(MODEL.encode())

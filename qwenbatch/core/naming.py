@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from qwenbatch.core.paths import MAX_PATH_BYTES, safe_name
+from qwenbatch.core.paths import MAX_PATH_BYTES, is_plain, safe_name
 
 if TYPE_CHECKING:
     from qwenbatch.core.paths import Template
@@ -59,11 +59,15 @@ def default_output(
     `mirror` is the source's place in POSIX form, `key_hex` the edit's key. Always a path that
     `check_output` returns unchanged.
     """
+    ending = f"-{key_hex[:8]}" if level == NameLevel.KEYED else ""
+    if template is None and is_plain(mirror):
+        stem, dot, extension = mirror.rpartition(".")
+        plain = stem if level == NameLevel.STEM and dot and "/" not in extension else mirror
+        return f"{plain}{ending}.png"
     folder, _, whole = mirror.rpartition("/")
     stem, dot, _ = whole.rpartition(".")
     if level != NameLevel.STEM or not dot or not stem:
         stem = whole
-    ending = f"-{key_hex[:8]}" if level == NameLevel.KEYED else ""
     if folder:
         folder = _safe_folder(folder)
     if template is None:

@@ -113,12 +113,17 @@ def fold(path: str) -> str:
     return normalize("NFC", normalize("NFC", path).casefold())
 
 
+def is_plain(path: str) -> bool:
+    """Whether a path is so plain and short that no rule could refuse it, or a part of it."""
+    return len(path) <= _PLAIN_LENGTH and _is_plain_path(path) is not None
+
+
 def check_output(text: str) -> str | Fault:
     """The path that a row asks for, in POSIX form relative to OUT; or why it cannot be had.
 
     `.` and empty segments are dropped; everything else stays as it was written.
     """
-    if len(text) <= _PLAIN_LENGTH and text.endswith(".png") and _is_plain_path(text):
+    if text.endswith(".png") and is_plain(text):
         return text
     segments = [segment for segment in text.split("/") if segment not in {"", "."}]
     return _whole_fault(text, segments) or _segments_fault(segments) or "/".join(segments)

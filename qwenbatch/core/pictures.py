@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import sqrt
 
+import msgspec
+
 MAX_DATA_URI_BYTES = 10_485_760
 """The longest `data:` URI that the gateway takes, header included."""
 
@@ -47,8 +49,7 @@ class Reencode(StrEnum):
     SIZE = "its data URI would be over the limit"
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class Picture(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A source as its structure tells it, before any pixel is decoded.
 
     `width` and `height` are in pixels as stored; `orientation` is EXIF's, 1 to 8. `reencode` is
@@ -96,9 +97,12 @@ def predicted_size(width: int, height: int) -> tuple[int, int]:
 
 def picture_warnings(picture: Picture) -> tuple[str, ...]:
     """What a person should know before paying for an edit of this picture."""
+    least, most = sorted((picture.width, picture.height))
+    if least >= MIN_ADVISED_SIDE and most <= MAX_ADVISED_SIDE and not picture.alpha:
+        return ()
     warnings = []
     width, height = picture.upright
-    if min(width, height) < MIN_ADVISED_SIDE or max(width, height) > MAX_ADVISED_SIDE:
+    if least < MIN_ADVISED_SIDE or most > MAX_ADVISED_SIDE:
         warnings.append(
             f"{width}×{height} px: the service advises sides of "
             f"{MIN_ADVISED_SIDE} to {MAX_ADVISED_SIDE} px",
@@ -110,6 +114,11 @@ def picture_warnings(picture: Picture) -> tuple[str, ...]:
 
 def text_warnings(instruction: str, negative_prompt: str) -> tuple[str, ...]:
     """What the service will silently cut from an edit's texts."""
+    if (
+        len(instruction) <= MAX_INSTRUCTION_CHARACTERS
+        and len(negative_prompt) <= MAX_NEGATIVE_PROMPT_CHARACTERS
+    ):
+        return ()
     warnings = []
     if len(instruction) > MAX_INSTRUCTION_CHARACTERS:
         warnings.append(

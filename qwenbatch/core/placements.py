@@ -8,7 +8,7 @@ from qwenbatch.core.keys import EditKey
 from qwenbatch.core.verdicts import Usage
 
 
-class FileStamp(msgspec.Struct, frozen=True):
+class FileStamp(msgspec.Struct, frozen=True, gc=False):
     """What tells, without reading it, that a file is the one we know: bytes, ns, inode."""
 
     size: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import final
 
 import msgspec
 
@@ -41,7 +42,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     retry_kinds: frozenset[Kind] = frozenset()
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class Standing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the ledger has on an item's edit and placement; None: nothing.
 
     `flying`: its edit is in flight in a run that is going on.
@@ -53,7 +54,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     flying: bool = False
 
 
-class KeyedRow(msgspec.Struct, frozen=True, kw_only=True):
+@final
+class KeyedRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """A row whose source has been read: its edit's key is known. A URL source has no facts."""
 
     row: Row
@@ -158,7 +160,7 @@ def failure_of(standing: Standing, state: ItemState) -> Kind | None:
             return standing.kind
 
 
-class DraftRow(msgspec.Struct, frozen=True, kw_only=True):
+class DraftRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A row as the plan first takes it in.
 
     `row` is the row, or what could be read of a bad one; `keyed` is None where the row is invalid,
@@ -178,14 +180,14 @@ class DraftRow(msgspec.Struct, frozen=True, kw_only=True):
     level: int = -1
 
 
-class NamedRow(msgspec.Struct, frozen=True, kw_only=True):
+class NamedRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A row whose default name of this level is contested."""
 
     keyed: KeyedRow
     level: int
 
 
-class Judged(msgspec.Struct, frozen=True, kw_only=True):
+class Judged(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What becomes of a row, and why if it is refused.
 
     `expected` is the state in which the ledger has its edit: what happens to the edit later in the

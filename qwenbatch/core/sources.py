@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import final
+
 import msgspec
 
 from qwenbatch.core.pictures import Picture
 
 
-class SourceStamp(msgspec.Struct, frozen=True):
+class SourceStamp(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What tells, without reading it, that a source's file is as it was: bytes, ns, inode."""
 
     size: int
@@ -16,7 +18,8 @@ class SourceStamp(msgspec.Struct, frozen=True):
     inode: int
 
 
-class Problem(msgspec.Struct, frozen=True):
+@final
+class Problem(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Why a source cannot be edited, and what to do about it.
 
     `passing`: it was changing while it was read, and may be sound once it has come to rest.
@@ -27,7 +30,8 @@ class Problem(msgspec.Struct, frozen=True):
     passing: bool = False
 
 
-class SourceFacts(msgspec.Struct, frozen=True, kw_only=True):
+@final
+class SourceFacts(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """What a source's bytes say: their SHA-256, and the picture in them or what is wrong.
 
     `stamp` is the file's when it was read; for an inline source, the manifest's.

@@ -8,29 +8,33 @@ of a million rows is never held whole.
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import count, islice
 from typing import TYPE_CHECKING
 
 from qwenbatch.core.events import Planning, RowRefused, RowWarned
-from qwenbatch.core.items import BadRow, Fault, FileSource, InlineSource, Row, UrlSource
-from qwenbatch.core.naming import NameLevel, default_output
+from qwenbatch.core.items import BadRow, Fault, FileSource, Row, UrlSource
+from qwenbatch.core.naming import NameLevel
 from qwenbatch.core.occupancy import REFUSALS, Claim, claim
 from qwenbatch.core.paths import fold
 from qwenbatch.core.pictures import picture_warnings, text_warnings
-from qwenbatch.core.plan import DraftRow, Fate, Judged, fate_of, key_row
+from qwenbatch.core.plan import DraftRow, Fate, Judged, KeyedRow, fate_of, key_row
 from qwenbatch.core.sources import Problem, SourceFacts
 from qwenbatch.core.states import EditState
+from qwenbatch.engine.namer import Namer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from qwenbatch.core.holdings import Holding
     from qwenbatch.core.items import Source
+    from qwenbatch.core.occupancy import Occupant
     from qwenbatch.core.paths import Template
-    from qwenbatch.core.plan import Asked, KeyedRow, NamedRow
-    from qwenbatch.engine.ports import OutFolder, PlanBook, Report, Seen, SourceReader
+    from qwenbatch.core.placements import FileStamp
+    from qwenbatch.core.plan import Asked, NamedRow
+    from qwenbatch.engine.namer import Name
+    from qwenbatch.engine.ports import OutFolder, PlanBook, Report, SourceReader
 
-PAGE = 500
+PAGE = 1000
 """Rows that are read, examined and taken in at once."""
 
 
@@ -59,12 +63,12 @@ class Planner:
         self._sources = sources
         self._out = out
         self._out_path = out_path
-        self._template = template
         self._asked = asked
         self._overwrite = overwrite
         self._manifest = manifest
         self._report = report
         self._cancelled = cancelled
+        self._namer = Namer(template, book.held)
 
     def plan(self, rows: Iterable[Row | BadRow]) -> int:
         """Take in every row and say what becomes of it; how many rows were refused.
@@ -81,41 +85,40 @@ class Planner:
     # ------------------------------------------------------------------ rows and their sources
 
     def _read(self, rows: Iterable[Row | BadRow]) -> None:
-        count = 0
+        read = 0
         for page in _pages(rows):
             self._go_on()
             seen = self._sources.examine([row.source for row in page])
-            drafts = [self._draft(row, found) for row, found in zip(page, seen, strict=True)]
-            self._book.add(drafts)
-            count += len(page)
-            self._report(Planning(rows=count))
-        self._book.finish_reading()
+            keyed = [self._keyed(row, one.found) for row, one in zip(page, seen, strict=True)]
+            names = iter(self._namer.names([one for one in keyed if type(one) is KeyedRow]))
+            self._book.add(
+                [
+                    _bad_draft(row, one, sight.identity)
+                    if type(one) is Fault
+                    else _draft(one, sight.identity, next(names))
+                    for row, one, sight in zip(page, keyed, seen, strict=True)
+                ],
+            )
+            read += len(page)
+            self._report(Planning(rows=read))
+        self._book.finish_reading(self._namer.passed)
 
-    def _draft(self, row: Row | BadRow, seen: Seen) -> DraftRow:
-        source = _place(row.source)
-        if isinstance(row, BadRow):
-            return DraftRow(row=row, source=source, fault=row.faults[0], identity=seen.identity)
-        found = seen.found
-        facts = found if isinstance(found, SourceFacts) else None
-        problem = found if isinstance(found, Problem) else facts.problem if facts else None
-        if problem is not None:
-            fault = Fault(reason=problem.what, column="image", advice=problem.advice)
-            bad = _as_bad(row, fault)
-            return DraftRow(row=bad, source=source, fault=fault, identity=seen.identity)
-        url = row.source.url if isinstance(row.source, UrlSource) else None
-        keyed = key_row(row, facts, url)
+    def _keyed(
+        self,
+        row: Row | BadRow,
+        found: SourceFacts | Problem | None,
+    ) -> KeyedRow | Fault:
+        """A row with its edit's key, or why it is invalid."""
+        if type(row) is BadRow:
+            return row.faults[0]
+        facts = found if type(found) is SourceFacts else None
+        problem = facts.problem if facts else found
+        if type(problem) is Problem:
+            return Fault(reason=problem.what, column="image", advice=problem.advice)
+        source = row.source
+        keyed = key_row(row, facts, source.url if type(source) is UrlSource else None)
         self._warn(keyed)
-        path = row.output or self._default(keyed, NameLevel.STEM)
-        return DraftRow(
-            row=row,
-            source=source,
-            keyed=keyed,
-            identity=seen.identity,
-            size=facts.picture.upright if facts and facts.picture else None,
-            path=path,
-            fold=fold(path),
-            level=-1 if row.output else NameLevel.STEM,
-        )
+        return keyed
 
     def _warn(self, keyed: KeyedRow) -> None:
         picture = keyed.facts.picture if keyed.facts else None
@@ -141,13 +144,14 @@ class Planner:
 
     def _name_results(self) -> None:
         """Where default names clash, all of them go one level on, until none does."""
-        clashes = True
-        while clashes:
+        for level in count():
             clashes = False
-            for page in self._book.contested_names():
+            for page in self._book.contested_names(min(level, NameLevel.KEYED)):
                 self._go_on()
                 self._rename(page)
                 clashes = True
+            if not clashes and level >= NameLevel.KEYED:
+                return
 
     def _rename(self, contested: Sequence[NamedRow]) -> None:
         self._book.refuse(
@@ -169,21 +173,10 @@ class Planner:
         )
 
     def _renamed(self, keyed: KeyedRow, level: NameLevel) -> tuple[int, str, str, int]:
-        path = self._default(keyed, level)
+        path = self._namer.default(keyed, level)
         return keyed.row.number, path, fold(path), level
 
-    def _default(self, keyed: KeyedRow, level: NameLevel) -> str:
-        return default_output(
-            mirror=keyed.row.mirror,
-            level=level,
-            key_hex=keyed.key.hex(),
-            template=self._template,
-            id=keyed.row.id,
-            take=keyed.row.take,
-        )
-
     def _refuse_impossible_paths(self) -> None:
-        self._book.add_folders(_folders(self._book.paths()))
         self._book.refuse(
             (
                 number,
@@ -206,10 +199,16 @@ class Planner:
     def _judge(self) -> None:
         for page in self._book.holdings():
             self._go_on()
-            self._book.judge([self._judged(holding) for holding in page])
+            occupants = self._out.occupants(page)
+            self._book.judge(
+                [
+                    self._judged(holding, *found)
+                    for holding, found in zip(page, occupants, strict=True)
+                ],
+            )
+        self._book.finish_judging()
 
-    def _judged(self, holding: Holding) -> Judged:
-        occupant, stamp = self._out.occupant(holding)
+    def _judged(self, holding: Holding, occupant: Occupant, stamp: FileStamp | None) -> Judged:
         claimed = claim(occupant, overwrite=self._overwrite)
         fate = fate_of(holding.standing, claimed, self._asked)
         expected = holding.standing.edit or EditState.PENDING
@@ -228,9 +227,9 @@ class Planner:
         return Judged(number=holding.number, fate=fate, expected=expected)
 
     def _tell_refused(self) -> int:
-        count = 0
+        refused = 0
         for line, image, fault in self._book.refused():
-            count += 1
+            refused += 1
             self._report(
                 RowRefused(
                     where=self._where(line, fault.column),
@@ -239,7 +238,7 @@ class Planner:
                     advice=fault.advice,
                 ),
             )
-        return count
+        return refused
 
     def _where(self, line: int, column: str | None = None) -> str:
         place = f"{self._manifest}:{line}" if line else self._manifest
@@ -262,30 +261,32 @@ def _pages(rows: Iterable[Row | BadRow]) -> Iterator[list[Row | BadRow]]:
         yield page
 
 
-def _folders(paths: Iterable[str]) -> Iterator[str]:
-    """Every folder that the paths lie in, folded; one that repeats at once is told once."""
-    last = ""
-    for path in paths:
-        folder = path.rpartition("/")[0]
-        if folder == last:
-            continue
-        last = folder
-        while folder:
-            yield fold(folder)
-            folder = folder.rpartition("/")[0]
+def _draft(keyed: KeyedRow, identity: tuple[int, int] | None, name: Name) -> DraftRow:
+    picture = keyed.facts.picture if keyed.facts else None
+    return DraftRow(
+        row=keyed.row,
+        source=_place(keyed.row.source),
+        keyed=keyed,
+        identity=identity,
+        size=picture.upright if picture else None,
+        path=name.path,
+        fold=name.fold,
+        level=name.level,
+    )
+
+
+def _bad_draft(row: Row | BadRow, fault: Fault, identity: tuple[int, int] | None) -> DraftRow:
+    bad = row if type(row) is BadRow else _as_bad(row, fault)
+    return DraftRow(row=bad, source=_place(row.source), fault=fault, identity=identity)
 
 
 def _place(source: Source | None) -> str:
     """The absolute path or the URL of a source."""
-    match source:
-        case FileSource(path):
-            return path
-        case UrlSource(url):
-            return url
-        case InlineSource(manifest):
-            return manifest
-        case None:
-            return ""
+    if source is None:
+        return ""
+    if type(source) is FileSource:
+        return source.path
+    return source.url if type(source) is UrlSource else source.manifest
 
 
 def _as_bad(row: Row, fault: Fault) -> BadRow:

@@ -65,13 +65,13 @@ class SourceReader(Protocol):
 class OutFolder(Protocol):
     """Looks at what lies at the items' paths."""
 
-    def occupant(self, holding: Holding) -> tuple[Occupant, FileStamp | None]:
-        """What lies at a row's path, and the stamp of a file that is known by its digest only."""
+    def occupants(
+        self,
+        holdings: Sequence[Holding],
+    ) -> Sequence[tuple[Occupant, FileStamp | None]]:
+        """What lies at rows' paths, and the stamps of files that are known by their digests only.
 
-    def unrecorded(self, holding: Holding) -> Known | None:
-        """Another edit's result at a row's path of which the ledger does not say that it is there.
-
-        Its `suffix` is that under which the file lies.
+        In the rows' order.
         """
 
 
@@ -81,23 +81,23 @@ class PlanBook(Protocol):
     def add(self, drafts: Sequence[DraftRow]) -> None:
         """Take in some rows, keyed or bad."""
 
-    def finish_reading(self) -> None:
-        """All rows are in."""
+    def held(self, keys: Iterable[EditKey]) -> set[tuple[EditKey, str]]:
+        """The paths that edits hold by the ledger: key and path."""
+
+    def finish_reading(self, passed: Iterable[tuple[int, str]]) -> None:
+        """All rows are in; `passed` are names, by level and folded, that rows left meanwhile."""
 
     def contested_outputs(self) -> list[tuple[int, str]]:
         """Rows that name an output which another edit's row names too: number, path."""
 
-    def contested_names(self) -> Iterator[list[NamedRow]]:
-        """Rows whose default name another edit's row wants too, by pages."""
+    def contested_names(self, level: int) -> Iterator[list[NamedRow]]:
+        """Rows of at most a level whose default name another edit's row wants too, by pages.
+
+        Names of that level that rows left while they were read count as wanted.
+        """
 
     def rename(self, names: Iterable[tuple[int, str, str, int]]) -> None:
         """Give rows other default names: number, path, fold, level."""
-
-    def paths(self) -> Iterator[str]:
-        """The paths of all valid rows."""
-
-    def add_folders(self, folds: Iterable[str]) -> None:
-        """Folders that results need, folded."""
 
     def outputs_that_are_folders(self) -> list[tuple[int, str]]:
         """Rows whose path another row needs as a folder: number, path."""
@@ -109,7 +109,10 @@ class PlanBook(Protocol):
         """Every valid row with what the ledger has on its edit and its path, by pages."""
 
     def judge(self, judged: Sequence[Judged]) -> None:
-        """Record what becomes of some rows."""
+        """Record what becomes of some valid rows, which follow each other."""
+
+    def finish_judging(self) -> None:
+        """All fates are known."""
 
     def refuse(self, faults: Iterable[tuple[int, Fault]]) -> None:
         """Make rows invalid: number, why."""
@@ -156,6 +159,19 @@ class Gateway(Protocol):
 
 
 # ---------------------------------------------------------------------- for the placer
+
+
+class OutPath(Protocol):
+    """Looks at what lies at one item's path."""
+
+    def occupant(self, holding: Holding) -> tuple[Occupant, FileStamp | None]:
+        """What lies at a row's path, and the stamp of a file that is known by its digest only."""
+
+    def unrecorded(self, holding: Holding) -> Known | None:
+        """Another edit's result at a row's path of which the ledger does not say that it is there.
+
+        Its `suffix` is that under which the file lies.
+        """
 
 
 class PlacementBook(Protocol):

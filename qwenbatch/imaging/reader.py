@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from qwenbatch.core.items import FileSource, InlineSource, UrlSource
-from qwenbatch.core.sources import SourceFacts
-from qwenbatch.imaging.sources import examine_source, file_of, stamp_of
+import msgspec
+
+from qwenbatch.core.items import FileSource, InlineSource
+from qwenbatch.core.sources import Problem, SourceFacts
+from qwenbatch.imaging.sources import examine_source, stamp_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from qwenbatch.core.items import Source
-    from qwenbatch.core.sources import Problem
 
 SETTLED_NANOSECONDS = 2_000_000_000
 """A file that changed more lately than this may change again under the same stamp: not kept."""
@@ -31,8 +31,7 @@ class Cache(Protocol):
         """Remember what was found in these files."""
 
 
-@dataclass(frozen=True, slots=True)
-class SeenSource:
+class SeenSource(msgspec.Struct, frozen=True, gc=False):
     """What was found in a source (None for a URL), and the device and inode of its file."""
 
     found: SourceFacts | Problem | None
@@ -53,56 +52,55 @@ class Reader:
 
     def examine(self, sources: Sequence[Source | None]) -> list[SeenSource]:
         """What is in each of these sources; files that are as they were are not read again."""
-        stats = {source: _stat(source) for source in sources if source is not None}
-        files = [source.path for source in stats if isinstance(source, FileSource)]
-        known = self._cache.look_up(files)
-        found: dict[Source, SourceFacts | Problem] = {}
+        seen = dict.fromkeys(sources, _UNSEEN)
+        files: dict[str, os.stat_result | None] = {}
         unread: list[FileSource | InlineSource] = []
-        for source, status in stats.items():
-            if isinstance(source, UrlSource):
-                continue
-            facts = known.get(source.path) if isinstance(source, FileSource) else None
-            if facts is not None and status is not None and facts.stamp == stamp_of(status):
-                found[source] = facts
-            else:
+        for source in seen:
+            if type(source) is FileSource:
+                files[source.path] = _stat(source.path)
+            elif type(source) is InlineSource:
                 unread.append(source)
-        found.update(zip(unread, self._pool.map(examine_source, unread), strict=True))
-        self._keep(unread, found)
-        return [
-            SeenSource(None, None)
-            if source is None
-            else SeenSource(found.get(source), _identity(source, stats[source]))
-            for source in sources
-        ]
+        known = self._cache.look_up(list(files)) if files else {}
+        for source in seen:
+            if type(source) is FileSource:
+                facts, status = known.get(source.path), files[source.path]
+                if facts is not None and status is not None and facts.stamp == stamp_of(status):
+                    seen[source] = SeenSource(facts, (status.st_dev, status.st_ino))
+                else:
+                    unread.append(source)
+        if unread:
+            self._read(unread, files, seen)
+        return [seen[source] for source in sources]
 
-    def _keep(
+    def _read(
         self,
-        read: Sequence[FileSource | InlineSource],
-        found: dict[Source, SourceFacts | Problem],
+        unread: Sequence[FileSource | InlineSource],
+        files: dict[str, os.stat_result | None],
+        seen: dict[Source | None, SeenSource],
     ) -> None:
+        """Read sources, and keep what may be kept of them."""
         settled = int(self._wall() * 1e9) - SETTLED_NANOSECONDS
-        self._cache.keep(
-            [
-                (source.path, facts)
-                for source in read
-                if isinstance(source, FileSource)
-                and isinstance(facts := found[source], SourceFacts)
-                and max(facts.stamp.mtime, facts.stamp.ctime) < settled
-            ],
-        )
+        kept: list[tuple[str, SourceFacts]] = []
+        for source, found in zip(unread, self._pool.map(examine_source, unread), strict=True):
+            # An inline picture's manifest is no source to be protected: it has no identity.
+            status = files[source.path] if type(source) is FileSource else None
+            identity = None if status is None else (status.st_dev, status.st_ino)
+            seen[source] = SeenSource(found, identity)
+            if (
+                type(source) is FileSource
+                and type(found) is SourceFacts
+                and max(found.stamp.mtime, found.stamp.ctime) < settled
+            ):
+                kept.append((source.path, found))
+        if kept:
+            self._cache.keep(kept)
 
 
-def _stat(source: Source) -> os.stat_result | None:
-    if isinstance(source, UrlSource):
-        return None
+_UNSEEN = SeenSource(None, None)
+
+
+def _stat(path: str) -> os.stat_result | None:
     try:
-        return os.stat(file_of(source))  # noqa: PTH116 - a million times: no Path is made
+        return os.stat(path)  # noqa: PTH116 - a million times: no Path is made
     except (OSError, ValueError):
         return None
-
-
-def _identity(source: Source, status: os.stat_result | None) -> tuple[int, int] | None:
-    """Of a picture's own file; an inline picture's manifest is no source to be protected."""
-    if status is None or not isinstance(source, FileSource):
-        return None
-    return status.st_dev, status.st_ino

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from qwenbatch.core.canary import spread
+from qwenbatch.core.paths import fold
 from qwenbatch.core.plan import Edit, Fate, KeyedRow
 from qwenbatch.core.states import EditState
 from qwenbatch.ledger import edits, placements
 from qwenbatch.ledger.database import all_rows
-from qwenbatch.ledger.plan import decode_keyed, encode
+from qwenbatch.ledger.plan import decode_keyed, encode_fault, encode_row
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -75,9 +76,10 @@ class Agenda:
             for number, before in _rows_of(db, old.key):
                 if before.row.source == source:
                     after = KeyedRow(row=before.row, key=keyed.key, facts=keyed.facts)
+                    db.execute("UPDATE temp.rows SET key = ? WHERE number = ?", (keyed.key, number))
                     db.execute(
-                        "UPDATE temp.rows SET key = ?, row = ? WHERE number = ?",
-                        (keyed.key, encode(after), number),
+                        "UPDATE temp.texts SET row = ? WHERE number = ?",
+                        (encode_row(after), number),
                     )
                 else:
                     rest = rest or before
@@ -102,7 +104,7 @@ class Agenda:
                 if keyed.row.source == source:
                     db.execute(
                         "UPDATE temp.rows SET fault = ?, fate = 'invalid' WHERE number = ?",
-                        (encode(fault), number),
+                        (encode_fault(fault), number),
                     )
                 else:
                     rest = rest or keyed
@@ -114,8 +116,8 @@ class Agenda:
         """The edit to which this manifest gives a path."""
         row = await self._do(
             lambda db: db.execute(
-                "SELECT key FROM temp.rows WHERE path = ? AND fault IS NULL LIMIT 1",
-                (path,),
+                "SELECT key FROM temp.rows WHERE fold = ? AND path = ? AND fault IS NULL LIMIT 1",
+                (fold(path), path),
             ).fetchone(),
         )
         return row[0] if row else None
@@ -132,6 +134,8 @@ class Agenda:
         )
         return int(count)
 
+
+_TEXT = "SELECT row FROM temp.texts t WHERE t.number = r.number"
 
 _TO_SEND = (
     "SELECT {columns} FROM temp.rows r WHERE fate IN ('send', 'resend_lost') AND number > ?"
@@ -157,7 +161,7 @@ def _page(
 ) -> list[tuple[int, Edit]]:
     rows = all_rows(
         db.execute(
-            _TO_SEND.format(columns="number, row, fate, expected")
+            _TO_SEND.format(columns=f"number, ({_TEXT}), fate, expected")
             + " ORDER BY number LIMIT ? OFFSET ?",
             (last, limit, offset),
         )
@@ -171,7 +175,8 @@ def _page(
 def _rows_of(db: apsw.Connection, key: EditKey) -> list[tuple[int, KeyedRow]]:
     rows = all_rows(
         db.execute(
-            "SELECT number, row FROM temp.rows WHERE key = ? AND fault IS NULL ORDER BY number",
+            f"SELECT number, ({_TEXT}) FROM temp.rows r"  # noqa: S608 - a constant
+            " WHERE key = ? AND fault IS NULL ORDER BY number",
             (key,),
         )
     )

@@ -27,7 +27,7 @@ _EPOCH_ORDINAL = 719_163
 """The proleptic Gregorian ordinal of 1970-01-01."""
 
 _PLACEMENT = (
-    "SELECT p.id, e.key, p.path, p.suffix, p.replaced, p.digest, p.size, p.mtime, p.inode"
+    "SELECT p.edit, e.key, p.path, p.suffix, p.replaced, p.digest, p.size, p.mtime, p.inode"
     " FROM placements p JOIN edits e ON e.id = p.edit WHERE p.state = 'saved'"
 )
 
@@ -63,6 +63,22 @@ _WRONG_TALLY = """
 """
 
 
+_WRONG_STANDINGS = """
+    WITH again AS (
+        SELECT i.fault IS NOT NULL AS invalid,
+               iif(i.fault IS NULL, ifnull(e.state, ''), '') AS edit,
+               iif(i.fault IS NULL, ifnull(e.kind, ''), '') AS kind,
+               iif(i.fault IS NULL AND e.state = 'edited', ifnull(p.state, ''), '') AS placement,
+               count(*)
+        FROM items i LEFT JOIN edits e ON e.key = i.key
+             LEFT JOIN placements p ON p.edit = e.id AND p.path = i.path
+        GROUP BY 1, 2, 3, 4
+    ), kept AS (SELECT invalid, edit, kind, placement, items FROM standings WHERE items)
+    SELECT EXISTS (SELECT * FROM again EXCEPT SELECT * FROM kept)
+        OR EXISTS (SELECT * FROM kept EXCEPT SELECT * FROM again)
+"""
+
+
 def damages(db: apsw.Connection) -> Iterator[Finding]:
     """What SQLite's own quick check finds wrong with the file."""
     try:
@@ -87,32 +103,44 @@ def miscounts(db: apsw.Connection) -> Iterator[Finding]:
             kind=FindingKind.MISCOUNTED,
             detail=f"the count of edits that are {state}{of_kind} is not that of their rows",
         )
+    if db.execute(_WRONG_STANDINGS).get:
+        yield Finding(
+            kind=FindingKind.MISCOUNTED,
+            detail="the counts of items that stand so or so are not those of their rows",
+        )
 
 
 def saved_placements(db: apsw.Connection) -> Iterator[tuple[int, str, Placement]]:
-    """Every saved placement, by its number, with its edit's key in hexadecimal."""
-    last = 0
+    """Every saved placement, with its edit's number, and its key in hexadecimal."""
+    last = (0, "")
     while page := all_rows(
-        db.execute(f"{_PLACEMENT} AND p.id > ? ORDER BY p.id LIMIT ?", (last, PAGE)),
+        db.execute(
+            f"{_PLACEMENT} AND (p.edit, p.path) > (?, ?) ORDER BY p.edit, p.path LIMIT ?",
+            (*last, PAGE),
+        ),
     ):
         for row in page:
-            last = row[0]
+            last = (row[0], row[2])
             yield _placement(*row)
 
 
-def saved_placement(db: apsw.Connection, number: int) -> Placement | None:
+def saved_placement(db: apsw.Connection, edit: int, path: str) -> Placement | None:
     """One of them as it is now; None if it is not saved any more."""
-    row = db.execute(f"{_PLACEMENT} AND p.id = ?", (number,)).fetchone()
+    row = db.execute(f"{_PLACEMENT} AND p.edit = ? AND p.path = ?", (edit, path)).fetchone()
     return _placement(*row)[2] if row else None
 
 
 def knows_file(db: apsw.Connection, path: str) -> bool:
     """Whether a file, relative to OUT, is one that the ledger has or had there."""
     stem, dot, _ = path.rpartition(".")
+    known = (
+        "SELECT 1 FROM placements WHERE path IN (?1, ?2)"
+        " AND digest IS NOT NULL AND path || suffix = ?1 AND"
+    )
     return bool(
         db.execute(
-            "SELECT EXISTS (SELECT 1 FROM placements WHERE path IN (?1, ?2)"
-            "               AND digest IS NOT NULL AND path || suffix = ?1)",
+            f"SELECT EXISTS ({known} state = 'saved' AND replaced IS NULL)"
+            f" OR EXISTS ({known} (state <> 'saved' OR replaced IS NOT NULL))",
             (path, stem if dot else path),
         ).get,
     )
@@ -125,7 +153,7 @@ def overdue(db: apsw.Connection, *, now: int) -> Iterator[Finding]:
         " FROM placements p JOIN edits e ON e.id = p.edit"
         " JOIN attempts a ON a.edit = e.id AND a.state = 'paid'"
         " WHERE p.state = 'waiting' AND e.state = 'edited'"
-        " GROUP BY p.id HAVING max(a.ended_at) < ? ORDER BY p.id",
+        " GROUP BY p.edit, p.path HAVING max(a.ended_at) < ? ORDER BY p.edit, p.path",
         (now - WAITS_TOO_LONG * 1000,),
     ):
         yield Finding(

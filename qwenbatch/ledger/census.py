@@ -106,7 +106,8 @@ def count_cost(db: apsw.Connection, run: int | None, *, running: bool = False) -
         "SELECT ifnull(sum(total - least), 0) FROM"
         " (SELECT e.key AS key, sum(a.price) AS total, min(a.price) AS least"
         "  FROM main.attempts a JOIN main.edits e ON e.id = a.edit"
-        "  WHERE a.state IN ('paid', 'uncertain') OR (a.state = 'reserved' AND NOT ?)"
+        "  WHERE a.edit IN (SELECT edit FROM main.repeated)"
+        "  AND (a.state IN ('paid', 'uncertain') OR (a.state = 'reserved' AND NOT ?))"
         "  GROUP BY a.edit HAVING count(*) > 1) doubled"
         " WHERE EXISTS (SELECT 1 FROM temp.rows r WHERE r.key = doubled.key)",
         (running,),

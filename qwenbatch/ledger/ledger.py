@@ -161,7 +161,7 @@ def _paid_edit(db: apsw.Connection, key: EditKey) -> PaidEdit:
     found = all_rows(
         db.execute(
             "SELECT p.state, p.path, p.suffix, p.replaced, p.digest, p.size, p.mtime, p.inode"
-            " FROM placements p JOIN edits e ON e.id = p.edit WHERE e.key = ? ORDER BY p.id",
+            " FROM placements p JOIN edits e ON e.id = p.edit WHERE e.key = ? ORDER BY p.path",
             (key,),
         ),
     )

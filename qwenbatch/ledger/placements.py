@@ -47,10 +47,9 @@ def want_again(db: apsw.Connection, key: EditKey, path: str) -> None:
     if found is None:
         want(db, edit, (path,))
     else:
-        placement, state = found
         db.execute(
-            "UPDATE placements SET state = ? WHERE id = ?",
-            (move_placement(state, PlacementEvent.WANTED), placement),
+            "UPDATE placements SET state = ? WHERE edit = ? AND path = ?",
+            (move_placement(found, PlacementEvent.WANTED), edit, path),
         )
 
 
@@ -112,15 +111,16 @@ def save(db: apsw.Connection, saved: Saved) -> None:
     found = _find(db, edit, saved.path)
     if found is None:
         raise IllegalMoveError(f"no placement of {saved.key.hex()} at {saved.path} is known")
-    placement, state = found
     db.execute(
-        "UPDATE placements SET state = ?, size = ?, mtime = ?, inode = ? WHERE id = ?",
+        "UPDATE placements SET state = ?, size = ?, mtime = ?, inode = ?"
+        " WHERE edit = ? AND path = ?",
         (
-            move_placement(state, PlacementEvent.PLACED),
+            move_placement(found, PlacementEvent.PLACED),
             saved.stamp.size,
             saved.stamp.mtime,
             saved.stamp.inode,
-            placement,
+            edit,
+            saved.path,
         ),
     )
     db.execute(
@@ -143,10 +143,9 @@ def lose(db: apsw.Connection, key: EditKey, path: str) -> None:
     found = _find(db, edit, path)
     if found is None:
         raise IllegalMoveError(f"no placement of {key.hex()} at {path} is known")
-    placement, state = found
     db.execute(
-        "UPDATE placements SET state = ? WHERE id = ?",
-        (move_placement(state, PlacementEvent.GIVEN_UP), placement),
+        "UPDATE placements SET state = ? WHERE edit = ? AND path = ?",
+        (move_placement(found, PlacementEvent.GIVEN_UP), edit, path),
     )
 
 
@@ -157,9 +156,9 @@ def _edit(db: apsw.Connection, key: EditKey) -> int:
     return int(row[0])
 
 
-def _find(db: apsw.Connection, edit: int, path: str) -> tuple[int, PlacementState] | None:
+def _find(db: apsw.Connection, edit: int, path: str) -> PlacementState | None:
     row = db.execute(
-        "SELECT id, state FROM placements WHERE path = ? AND edit = ?",
+        "SELECT state FROM placements WHERE path = ? AND edit = ?",
         (path, edit),
     ).fetchone()
-    return (row[0], PlacementState(row[1])) if row else None
+    return PlacementState(row[0]) if row else None

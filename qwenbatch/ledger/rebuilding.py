@@ -33,8 +33,8 @@ _TABLES = (
     ),
     (
         "placements",
-        "id",
-        "id, edit, path, state, suffix, replaced, digest, size, mtime, inode",
+        "edit",
+        "edit, path, state, suffix, replaced, digest, size, mtime, inode",
     ),
     ("runs", "id", "id, name, manifest, started_at, ended_at, stopped_by, exit_status, summary"),
     ("manifests", "id", "id, path"),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from qwenbatch.core.items import BadRow, Fault, FileSource, InlineSource, Source, UrlSource
-from qwenbatch.core.plan import KeyedRow
+from qwenbatch.core.items import Fault, FileSource, InlineSource, Source, UrlSource
 from qwenbatch.ledger import edits, intake, placements
 from qwenbatch.ledger.database import all_rows, dump_json
+from qwenbatch.ledger.plan import decode_bad, decode_keyed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 PAGE = 2000
 
 _encode = msgspec.json.Encoder().encode
-_decode_keyed = msgspec.json.Decoder(KeyedRow).decode
-_decode_bad = msgspec.json.Decoder(BadRow).decode
 _decode_fault = msgspec.json.Decoder(Fault).decode
 
 
@@ -77,6 +75,11 @@ def keep_rate(db: apsw.Connection, gateway: str, rate: float | None) -> None:
         db.execute("INSERT OR REPLACE INTO paces VALUES (?, ?)", (gateway, rate))
 
 
+_COLUMNS = (
+    "number, line, image, inline, instruction, negative_prompt, watermark, take,"
+    " output, id, extra, key, path, fault"
+)
+
 _SUPERSEDED = """
     DELETE FROM items WHERE manifest <> ? AND (
         EXISTS (SELECT 1 FROM temp.rows r WHERE r.key = items.key AND r.path = items.path)
@@ -94,75 +97,112 @@ def record_items(db: apsw.Connection, manifest: str) -> None:
 
     An item of an OUT is named by its key and path, whatever manifest names it: what this one has
     is no longer told by another, such as the one from which it was exported. Where either row has
-    no key, for its picture could not be read, what the rows state names the item.
+    no key, for its picture could not be read, what the rows state names the item. Rows that are as
+    they were are left alone.
     """
     db.execute("INSERT OR IGNORE INTO manifests (path) VALUES (?)", (manifest,))
     number = db.execute("SELECT id FROM manifests WHERE path = ?", (manifest,)).get
-    db.execute("DELETE FROM items WHERE manifest = ?", (number,))
-    if db.execute("SELECT EXISTS (SELECT 1 FROM items)").get:
+    if db.execute("SELECT EXISTS (SELECT 1 FROM items WHERE manifest <> ?)", (number,)).get:
         _supersede(db, number)
-    db.executemany(
-        "INSERT INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        ((number, *item) for item in _items(db)),
-    )
+    last = 0
+    for page in _items(db):
+        first, last = last, page[-1][0]
+        known = {
+            item[0]: item
+            for item in db.execute(
+                f"SELECT {_COLUMNS} FROM items"  # noqa: S608 - a constant
+                " WHERE manifest = ? AND number > ? AND number <= ?",
+                (number, first, last),
+            )
+        }
+        new = [item for item in page if known.pop(item[0], None) != item]
+        db.executemany(
+            "DELETE FROM items WHERE manifest = ? AND number = ?",
+            [(number, other) for other in (*known, *(item[0] for item in new))],
+        )
+        db.executemany(
+            f"INSERT INTO items (manifest, {_COLUMNS})"  # noqa: S608 - a constant
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [(number, *item) for item in new],
+        )
+    db.execute("DELETE FROM items WHERE manifest = ? AND number > ?", (number, last))
 
 
 def _supersede(db: apsw.Connection, manifest: int) -> None:
     """Drop the rows of other manifests that name items of the plan."""
-    keyless = bool(db.execute("SELECT EXISTS (SELECT 1 FROM items WHERE key IS NULL)").get)
+    keyless = bool(
+        db.execute(
+            "SELECT EXISTS (SELECT 1 FROM items WHERE manifest <> ? AND key IS NULL)",
+            (manifest,),
+        ).get,
+    )
     db.execute(
         "CREATE TEMP TABLE stated (image, instruction, negative_prompt, watermark, take, output,"
         " key)",
     )
     db.executemany(
         "INSERT INTO temp.stated VALUES (?, ?, ?, ?, ?, ?, ?)",
-        ((*item[2:3], *item[4:9], item[11]) for item in _items(db, every=keyless) if item[2]),
+        (
+            (*item[2:3], *item[4:9], item[11])
+            for page in _items(db, every=keyless)
+            for item in page
+            if item[2]
+        ),
     )
     db.execute("CREATE INDEX temp.stated_image ON stated (image)")
     db.execute(_SUPERSEDED, (manifest,))
     db.execute("DROP TABLE temp.stated")
 
 
-def _items(db: apsw.Connection, *, every: bool = True) -> Iterator[tuple[object, ...]]:
+def _items(db: apsw.Connection, *, every: bool = True) -> Iterator[list[tuple[Any, ...]]]:
     """The plan's rows as columns of `items` but the first; or only those that have no key."""
     last = 0
     while page := all_rows(
         db.execute(
-            "SELECT number, row, key, path, fault FROM temp.rows WHERE number > ?"
-            " AND (? OR key IS NULL) ORDER BY number LIMIT ?",
+            "SELECT r.number, t.row, r.key, r.path, r.fault FROM temp.rows r"
+            " JOIN temp.texts t ON t.number = r.number WHERE r.number > ?"
+            " AND (? OR r.key IS NULL) ORDER BY r.number LIMIT ?",
             (last, every, PAGE),
         ),
     ):
-        for last, blob, key, path, fault in page:  # noqa: B007 - the last one begins the next page
-            row = _decode_keyed(blob).row if key is not None else _decode_bad(blob)
-            yield (
-                row.number,
-                row.line,
-                _image(row.source) or row.image,
-                _encode(row.source) if isinstance(row.source, InlineSource) else None,
-                row.instruction,
-                row.negative_prompt,
-                int(row.watermark),
-                row.take,
-                row.output,
-                row.id,
-                None if row.extra == b"{}" else row.extra,
-                key,
-                path,
-                None if fault is None else _words(_decode_fault(fault)),
-            )
+        last = page[-1][0]
+        yield [_item(*row) for row in page]
+
+
+def _item(
+    number: int,
+    blob: bytes,
+    key: bytes | None,
+    path: str | None,
+    fault: str | bytes | None,
+) -> tuple[Any, ...]:
+    row = decode_keyed(blob).row if key is not None else decode_bad(blob)
+    return (
+        number,
+        row.line,
+        _image(row.source) or row.image,
+        _encode(row.source) if type(row.source) is InlineSource else None,
+        row.instruction,
+        row.negative_prompt,
+        int(row.watermark),
+        row.take,
+        row.output,
+        row.id,
+        None if row.extra == b"{}" else row.extra,
+        key,
+        path,
+        None if fault is None else _words(_decode_fault(fault)),
+    )
 
 
 def _image(source: Source | None) -> str:
-    match source:
-        case FileSource(path):
-            return path
-        case UrlSource(url):
-            return url
-        case InlineSource(manifest, offset):
-            return f"{manifest}#{offset}"
-        case None:
-            return ""
+    if source is None:
+        return ""
+    if type(source) is FileSource:
+        return source.path
+    if type(source) is UrlSource:
+        return source.url
+    return f"{source.manifest}#{source.offset}"
 
 
 def _words(fault: Fault) -> str:

@@ -39,8 +39,10 @@ CREATE TABLE attempts (
 
 CREATE INDEX attempts_open ON attempts (state) WHERE state IN ('reserved', 'uncertain');
 
+-- Edits that have more than one attempt: among them are all that were paid twice.
+CREATE TABLE repeated (edit INTEGER PRIMARY KEY REFERENCES edits) STRICT;
+
 CREATE TABLE placements (
-    id       INTEGER PRIMARY KEY,
     edit     INTEGER NOT NULL REFERENCES edits,
     path     TEXT NOT NULL,            -- the item's, relative to OUT
     state    TEXT NOT NULL CHECK (state IN ('waiting', 'saved', 'lost')),
@@ -50,12 +52,14 @@ CREATE TABLE placements (
     size     INTEGER,
     mtime    INTEGER,                  -- nanoseconds
     inode    INTEGER,
-    UNIQUE (path, edit)
-) STRICT;
+    PRIMARY KEY (edit, path)
+) STRICT, WITHOUT ROWID;
 
-CREATE INDEX placements_edit ON placements (edit);
+-- Every placement is in one of these two, so that both together find all of a path.
 CREATE UNIQUE INDEX placements_in_place ON placements (path)
     WHERE state = 'saved' AND replaced IS NULL;
+CREATE INDEX placements_elsewhere ON placements (path)
+    WHERE state <> 'saved' OR replaced IS NOT NULL;
 CREATE INDEX placements_waiting ON placements (edit) WHERE state = 'waiting';
 
 CREATE TABLE runs (
@@ -94,6 +98,8 @@ CREATE TABLE items (
     PRIMARY KEY (manifest, number)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX items_key ON items (key) WHERE fault IS NULL;
+
 -- A source's digest and looks, as long as its stat stays the same.
 CREATE TABLE sources (
     path  TEXT PRIMARY KEY,
@@ -124,6 +130,17 @@ CREATE TABLE tally (
     PRIMARY KEY (state, kind)
 ) STRICT, WITHOUT ROWID;
 
+-- How many items stand how: by the state and kind of their edit ('': none), and by the state of
+-- their placement where the edit is paid for. Of invalid items nothing else is told.
+CREATE TABLE standings (
+    invalid   INTEGER NOT NULL,
+    edit      TEXT NOT NULL,
+    kind      TEXT NOT NULL,
+    placement TEXT NOT NULL,
+    items     INTEGER NOT NULL,
+    PRIMARY KEY (invalid, edit, kind, placement)
+) STRICT, WITHOUT ROWID;
+
 CREATE VIEW deltas AS SELECT NULL AS run, NULL AS sent_at, NULL AS state, NULL AS price, NULL AS sign;
 
 CREATE TRIGGER deltas_count INSTEAD OF INSERT ON deltas BEGIN
@@ -140,6 +157,9 @@ END;
 
 CREATE TRIGGER attempts_inserted AFTER INSERT ON attempts BEGIN
     INSERT INTO deltas VALUES (NEW.run, NEW.sent_at, NEW.state, NEW.price, 1);
+    INSERT INTO repeated SELECT NEW.edit
+        WHERE (SELECT count(*) FROM attempts WHERE edit = NEW.edit) = 2
+        ON CONFLICT DO NOTHING;
 END;
 CREATE TRIGGER attempts_moved AFTER UPDATE OF state ON attempts WHEN OLD.state <> NEW.state BEGIN
     INSERT INTO deltas VALUES (OLD.run, OLD.sent_at, OLD.state, OLD.price, -1);
@@ -157,4 +177,75 @@ CREATE TRIGGER edits_moved AFTER UPDATE OF state, kind ON edits BEGIN
     UPDATE tally SET edits = edits - 1 WHERE state = OLD.state AND kind = ifnull(OLD.kind, '');
     INSERT INTO tally VALUES (NEW.state, ifnull(NEW.kind, ''), 1)
         ON CONFLICT DO UPDATE SET edits = edits + 1;
+END;
+
+-- Items that came to stand elsewhere: so many of the edit with this id and key, at `path` or, if
+-- that is NULL, at all of its paths, under the edit's and the placement's state given here.
+CREATE VIEW moves AS SELECT
+    NULL AS key, NULL AS id, NULL AS path, NULL AS edit, NULL AS kind, NULL AS placement, NULL AS sign;
+
+CREATE TRIGGER moves_count INSTEAD OF INSERT ON moves BEGIN
+    INSERT INTO standings
+        SELECT 0, NEW.edit, ifnull(NEW.kind, ''),
+               CASE WHEN NEW.edit <> 'edited' THEN ''
+                    WHEN NEW.path IS NOT NULL THEN NEW.placement
+                    ELSE ifnull((SELECT p.state FROM placements p
+                                 WHERE p.edit = NEW.id AND p.path = i.path), '') END AS placement,
+               NEW.sign * count(*)
+        FROM items i
+        WHERE i.key = NEW.key AND i.fault IS NULL AND (NEW.path IS NULL OR i.path = NEW.path)
+        GROUP BY placement
+        ON CONFLICT DO UPDATE SET items = items + excluded.items;
+END;
+
+CREATE TRIGGER edits_stood_inserted AFTER INSERT ON edits BEGIN
+    INSERT INTO moves VALUES (NEW.key, NEW.id, NULL, '', NULL, NULL, -1);
+    INSERT INTO moves VALUES (NEW.key, NEW.id, NULL, NEW.state, NEW.kind, NULL, 1);
+END;
+CREATE TRIGGER edits_stood_moved AFTER UPDATE OF state, kind ON edits
+    WHEN OLD.state <> NEW.state OR OLD.kind IS NOT NEW.kind BEGIN
+    INSERT INTO moves VALUES (OLD.key, OLD.id, NULL, OLD.state, OLD.kind, NULL, -1);
+    INSERT INTO moves VALUES (NEW.key, NEW.id, NULL, NEW.state, NEW.kind, NULL, 1);
+END;
+
+CREATE TRIGGER placements_inserted AFTER INSERT ON placements BEGIN
+    INSERT INTO moves SELECT e.key, e.id, NEW.path, e.state, e.kind, '', -1
+        FROM edits e WHERE e.id = NEW.edit AND e.state = 'edited';
+    INSERT INTO moves SELECT e.key, e.id, NEW.path, e.state, e.kind, NEW.state, 1
+        FROM edits e WHERE e.id = NEW.edit AND e.state = 'edited';
+END;
+CREATE TRIGGER placements_moved AFTER UPDATE OF state ON placements
+    WHEN OLD.state <> NEW.state BEGIN
+    INSERT INTO moves SELECT e.key, e.id, NEW.path, e.state, e.kind, OLD.state, -1
+        FROM edits e WHERE e.id = NEW.edit AND e.state = 'edited';
+    INSERT INTO moves SELECT e.key, e.id, NEW.path, e.state, e.kind, NEW.state, 1
+        FROM edits e WHERE e.id = NEW.edit AND e.state = 'edited';
+END;
+CREATE TRIGGER placements_deleted AFTER DELETE ON placements BEGIN
+    INSERT INTO moves SELECT e.key, e.id, OLD.path, e.state, e.kind, OLD.state, -1
+        FROM edits e WHERE e.id = OLD.edit AND e.state = 'edited';
+    INSERT INTO moves SELECT e.key, e.id, OLD.path, e.state, e.kind, '', 1
+        FROM edits e WHERE e.id = OLD.edit AND e.state = 'edited';
+END;
+
+-- Items are never updated, only taken out and put in.
+CREATE TRIGGER items_inserted AFTER INSERT ON items BEGIN
+    INSERT INTO standings
+        SELECT NEW.fault IS NOT NULL, iif(NEW.fault IS NULL, ifnull(e.state, ''), ''),
+               iif(NEW.fault IS NULL, ifnull(e.kind, ''), ''),
+               iif(NEW.fault IS NULL AND e.state = 'edited', ifnull(p.state, ''), ''), 1
+        FROM (SELECT 1) LEFT JOIN edits e ON e.key = NEW.key
+             LEFT JOIN placements p ON p.edit = e.id AND p.path = NEW.path
+        WHERE true
+        ON CONFLICT DO UPDATE SET items = items + 1;
+END;
+CREATE TRIGGER items_deleted AFTER DELETE ON items BEGIN
+    INSERT INTO standings
+        SELECT OLD.fault IS NOT NULL, iif(OLD.fault IS NULL, ifnull(e.state, ''), ''),
+               iif(OLD.fault IS NULL, ifnull(e.kind, ''), ''),
+               iif(OLD.fault IS NULL AND e.state = 'edited', ifnull(p.state, ''), ''), -1
+        FROM (SELECT 1) LEFT JOIN edits e ON e.key = OLD.key
+             LEFT JOIN placements p ON p.edit = e.id AND p.path = OLD.path
+        WHERE true
+        ON CONFLICT DO UPDATE SET items = items - 1;
 END;

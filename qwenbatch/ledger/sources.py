@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from qwenbatch.ledger.writer import Writer
 
-_decode = msgspec.json.Decoder(SourceFacts).decode
-_encode = msgspec.json.Encoder().encode
+_decode = msgspec.msgpack.Decoder(SourceFacts).decode
+_encode = msgspec.msgpack.Encoder().encode
 
 
 def facts_of(db: apsw.Connection, paths: Sequence[str]) -> dict[str, SourceFacts]:
@@ -30,13 +30,14 @@ class SourceCache:
     def __init__(self, writer: Writer, *, keep: bool) -> None:
         self._do = writer.now
         self._table = "main.sources" if keep else "temp.seen"
+        self._tables = ("main.sources",) if keep else ("main.sources", "temp.seen")
 
     def look_up(self, paths: Sequence[str]) -> dict[str, SourceFacts]:
         """What is known of these files, as they were when they were read."""
-        wanted = msgspec.json.encode(paths).decode()
 
         def find(db: apsw.Connection) -> dict[str, SourceFacts]:
-            return dict(_found(db, "main.sources", wanted)) | dict(_found(db, "temp.seen", wanted))
+            wanted = msgspec.json.encode(paths).decode()
+            return dict(one for table in self._tables for one in _found(db, table, wanted))
 
         return self._do(find)
 

@@ -109,10 +109,7 @@ def _count_items(
     counts: Counter[str] = Counter()
     failures: Counter[Kind] = Counter()
     for invalid, edit, kind, placement, items in db.execute(
-        "SELECT i.fault IS NOT NULL, e.state, e.kind, p.state, count(*)"
-        " FROM items i LEFT JOIN edits e ON e.key = i.key"
-        " LEFT JOIN placements p ON p.path = i.path AND p.edit = e.id"
-        " GROUP BY 1, 2, 3, 4",
+        "SELECT invalid, edit, kind, placement, items FROM standings WHERE items",
     ):
         standing = standing_of(edit, kind, placement, running=running)
         in_flight += items if standing.flying and not invalid else 0
@@ -139,7 +136,8 @@ def _maybe_twice(db: apsw.Connection, *, running: bool) -> MicroUSD:
         db.execute(
             "SELECT ifnull(sum(total - least), 0) FROM"
             " (SELECT sum(price) AS total, min(price) AS least FROM attempts"
-            "  WHERE state IN ('paid', 'uncertain') OR (state = 'reserved' AND NOT ?)"
+            "  WHERE edit IN (SELECT edit FROM repeated)"
+            "  AND (state IN ('paid', 'uncertain') OR (state = 'reserved' AND NOT ?))"
             "  GROUP BY edit HAVING count(*) > 1)",
             (running,),
         ).get,

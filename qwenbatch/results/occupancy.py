@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -14,7 +14,7 @@ from qwenbatch.core.occupancy import Occupant
 from qwenbatch.core.placements import FileStamp
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from qwenbatch.core.holdings import Holding, Known
     from qwenbatch.core.keys import EditKey
@@ -51,9 +51,8 @@ class Occupancy:
     """Looks at the items' paths below one OUT."""
 
     def __init__(self, folders: OutFolders, records: Records) -> None:
-        self._folders = folders
         self._records = records
-        self._way = lru_cache(maxsize=10_000)(self._look_at_way)
+        self._out = str(folders.out)
 
     def occupant(self, holding: Holding) -> tuple[Occupant, FileStamp | None]:
         """What lies at a row's path.
@@ -61,34 +60,33 @@ class Occupancy:
         The stamp is given where a result of ours was known by its digest only: it was copied,
         touched, or put into place just before a death.
         """
-        try:
-            return self._look(holding)
-        except OSError:
-            return Occupant.UNREADABLE, None
+        return self.occupants((holding,))[0]
 
-    def unrecorded(self, holding: Holding) -> Known | None:
-        """Another edit's result at a row's path of which the ledger does not say that it is there.
+    def occupants(self, holdings: Sequence[Holding]) -> list[tuple[Occupant, FileStamp | None]]:
+        """The same for many rows; the folders that they share are looked at once."""
+        ways: dict[str, Occupant | None] = {}
+        found = []
+        for holding in holdings:
+            try:
+                found.append(self._look(holding, ways))
+            except OSError:
+                found.append((Occupant.UNREADABLE, None))
+        return found
 
-        It was put there just before a death, or brought back by someone. Its `suffix` is that
-        under which the file lies. None if the ledger knows of no such result, or it is gone.
-        """
-        try:
-            digest = digest_of(self._folders.file(holding.path + holding.suffix))
-        except OSError:
-            return None
-        for known in self._records.known_files(holding.path):
-            if known.digest == digest and known.key != holding.key:
-                return msgspec.structs.replace(known, suffix=holding.suffix)
-        return None
-
-    def _look(self, holding: Holding) -> tuple[Occupant, FileStamp | None]:
+    def _look(
+        self,
+        holding: Holding,
+        ways: dict[str, Occupant | None],
+    ) -> tuple[Occupant, FileStamp | None]:
         owner = holding.owner
-        suffix = owner.suffix if owner else holding.suffix
-        path = holding.path + suffix
-        obstacle = self._way(path.rpartition("/")[0])
-        if obstacle is not None:
-            return obstacle, None
-        absolute = self._folders.file(path)
+        path = holding.path + (owner.suffix if owner else holding.suffix)
+        folder = path.rpartition("/")[0]
+        if folder not in ways:
+            ways[folder] = self._look_at_way(folder)
+        way = ways[folder]
+        if way is not None:
+            return way, None
+        absolute = f"{self._out}/{path}"
         try:
             status = os.lstat(absolute)
         except FileNotFoundError:
@@ -97,20 +95,35 @@ class Occupancy:
             return (Occupant.LINK if stat.S_ISLNK(status.st_mode) else Occupant.FOLDER), None
         if owner is not None and owner.stamp == stamp_of(status):
             return _ours(owner.key, holding.key), None
-        if self._records.is_source(str(absolute), status.st_dev, status.st_ino):
+        if self._records.is_source(absolute, status.st_dev, status.st_ino):
             return Occupant.SOURCE, None
         return self._by_digest(holding, absolute, status)
+
+    def unrecorded(self, holding: Holding) -> Known | None:
+        """Another edit's result at a row's path of which the ledger does not say that it is there.
+
+        It was put there just before a death, or brought back by someone. Its `suffix` is that
+        under which the file lies. None if the ledger knows of no such result, or it is gone.
+        """
+        try:
+            digest = digest_of(Path(f"{self._out}/{holding.path}{holding.suffix}"))
+        except OSError:
+            return None
+        for known in self._records.known_files(holding.path):
+            if known.digest == digest and known.key != holding.key:
+                return msgspec.structs.replace(known, suffix=holding.suffix)
+        return None
 
     def _by_digest(
         self,
         holding: Holding,
-        absolute: Path,
+        absolute: str,
         status: os.stat_result,
     ) -> tuple[Occupant, FileStamp | None]:
         known = self._records.known_files(holding.path)
         if not known:
             return Occupant.FOREIGN, None
-        digest = digest_of(absolute)
+        digest = digest_of(Path(absolute))
         keys = {file.key for file in known if file.digest == digest}
         if keys:
             # Two edits may have made the very same picture: then it is this one's.
@@ -119,14 +132,17 @@ class Occupancy:
         return (Occupant.ALTERED if holding.owner else Occupant.FOREIGN), None
 
     def _look_at_way(self, folder: str) -> Occupant | None:
-        """What on the way to a folder makes it unusable; it need not exist."""
-        place = self._folders.out
+        """What the way to a folder says of all in it: an obstacle, or that it is not there.
+
+        None where each of them is to be looked at.
+        """
+        place = self._out
         for part in filter(None, folder.split("/")):
-            place = place / part
+            place = f"{place}/{part}"
             try:
                 mode = os.lstat(place).st_mode
             except FileNotFoundError:
-                return None
+                return Occupant.NOTHING
             if stat.S_ISLNK(mode):
                 return Occupant.LINK
             if not stat.S_ISDIR(mode):

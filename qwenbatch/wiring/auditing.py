@@ -92,7 +92,7 @@ def _check_files(
         audit.checked += 1
         if amiss(folders, placement) is None:
             continue
-        now = auditing.saved_placement(fresh, number)
+        now = auditing.saved_placement(fresh, number, placement.path)
         found = None if now is None else amiss(folders, now)
         if now is not None and found is not None:
             kind, words = found

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import io
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 from PIL import Image, ImageChops, ImageOps
 
 from qwenbatch.core.pictures import Format, Reencode, data_uri_bytes

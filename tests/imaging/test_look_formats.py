@@ -5,10 +5,10 @@ import struct
 import subprocess
 import sys
 import zlib
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from qwenbatch.core.pictures import MAX_DATA_URI_BYTES, Format, Reencode, data_uri_bytes

@@ -13,7 +13,7 @@ from qwenbatch.core.attempts import CapRefusal, Permit, StateRefusal
 from qwenbatch.core.budget import Budget, Cap, Caps, Period
 from qwenbatch.core.money import MicroUSD
 from qwenbatch.core.states import EditEvent, EditState
-from qwenbatch.ledger import census, database, placements, runs
+from qwenbatch.ledger import auditing, census, database, placements, runs
 from tests.ledger.conftest import DAY, Book, key_of
 
 if TYPE_CHECKING:
@@ -85,10 +85,22 @@ class LedgerMachine(RuleBasedStateMachine):
         self.db: apsw.Connection = database.blank()
         self.book = Book(self.db)
         self.book.run = self.begin()
+        self.state_items()
         self.models = {number: Model() for number in EDITS}
         self.known: set[int] = set()
         self.next_attempt = 1
         self.last: tuple[int, int] | None = None
+
+    def state_items(self) -> None:
+        """Items at every path of every edit, one of them twice, and an invalid one."""
+        self.db.execute("INSERT INTO manifests VALUES (1, '/m.csv')")
+        wanted = [(key_of(number), path, None) for number in EDITS for path in PATHS]
+        for number, (key, path, fault) in enumerate([*wanted, wanted[0], (None, None, "bad")], 1):
+            self.db.execute(
+                "INSERT INTO items (manifest, number, line, image, instruction, negative_prompt,"
+                " watermark, take, key, path, fault) VALUES (1, ?1, ?1, '', '', '', 0, 1, ?, ?, ?)",
+                (number, key, path, fault),
+            )
 
     def teardown(self) -> None:
         self.db.close()
@@ -288,6 +300,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @invariant()
     def money_adds_up(self) -> None:
         self.book.check()
+        assert list(auditing.miscounts(self.db)) == []
         run = self.book.run
         assert self.book.money() == tuple(
             self.sum(state, run=run) for state in ("reserved", "paid", "uncertain")

@@ -14,7 +14,7 @@ from qwenbatch.core.items import BadRow, Fault, FileSource, Row
 from qwenbatch.core.keys import EditKey
 from qwenbatch.core.paths import fold
 from qwenbatch.core.placements import FileStamp, Preparation, Saved
-from qwenbatch.core.plan import DraftRow, Fate, Judged, KeyedRow
+from qwenbatch.core.plan import DraftRow, Fate, Judged, KeyedRow, NamedRow
 from qwenbatch.core.states import EditState, PlacementState
 from qwenbatch.ledger import database, edits, placements
 from qwenbatch.ledger.agenda import Agenda
@@ -23,7 +23,7 @@ from qwenbatch.ledger.writer import Writer
 from tests.ledger.conftest import NOW, Book
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 OUT = "/out"
 PATHS = st.sampled_from(["a.png", "A.png", "b.png", "c", "c/d.png", "C/e.png", "c/d.png/f.png"])
@@ -88,7 +88,7 @@ def draft(number: int, line: Line) -> DraftRow:
 class Planned:
     """A manifest in a store, and in a list."""
 
-    def __init__(self, lines: list[Line]) -> None:
+    def __init__(self, lines: list[Line], passed: Sequence[tuple[int, str]] = ()) -> None:
         self.db = database.blank()
         self.book = Book(self.db)
         self.writer = Writer(self.db)
@@ -98,7 +98,13 @@ class Planned:
         drafts = [draft(number, line) for number, line in self.lines.items()]
         self.store.add(drafts[:3])
         self.store.add(drafts[3:])
-        self.store.finish_reading()
+        self.store.finish_reading(passed)
+
+    def contested(self, level: int = 2) -> list[NamedRow]:
+        return [named for page in self.store.contested_names(level) for named in page]
+
+    def paths(self) -> list[str]:
+        return [holding.path for page in self.store.holdings() for holding in page]
 
     @property
     def good(self) -> dict[int, Line]:
@@ -122,6 +128,7 @@ def contested(lines: dict[int, Line]) -> dict[int, str]:
 
 
 @given(MANIFESTS)
+@settings(deadline=None)
 def test_plan_contested_outputs_are_those_of_a_plain_look(lines: list[Line]) -> None:
     with Planned(lines) as planned:
         named = {number: line for number, line in planned.good.items() if line.level < 0}
@@ -129,6 +136,7 @@ def test_plan_contested_outputs_are_those_of_a_plain_look(lines: list[Line]) -> 
 
 
 @given(MANIFESTS)
+@settings(deadline=None)
 def test_plan_contested_names_are_those_of_a_plain_look(lines: list[Line]) -> None:
     with Planned(lines) as planned:
         wanted = {
@@ -136,27 +144,61 @@ def test_plan_contested_names_are_those_of_a_plain_look(lines: list[Line]) -> No
             for number in contested(planned.good)
             if planned.lines[number].level >= 0
         }
-        found = [named for page in planned.store.contested_names() for named in page]
+        found = planned.contested()
         assert {named.keyed.row.number: named.level for named in found} == wanted
         assert all(
             named.keyed.key == key(planned.lines[named.keyed.row.number].edit) for named in found
         )
 
 
+@given(MANIFESTS, st.integers(0, 2))
+@settings(deadline=None)
+def test_plan_contested_names_of_a_round_leave_out_later_levels(
+    lines: list[Line],
+    level: int,
+) -> None:
+    with Planned(lines) as planned:
+        early = {number: line for number, line in planned.good.items() if line.level <= level}
+        wanted = {number for number in contested(early) if early[number].level >= 0}
+        assert {named.keyed.row.number for named in planned.contested(level)} == wanted
+
+
+@given(MANIFESTS, st.sampled_from([0, 1]), PATHS.map(fold))
+@settings(deadline=None)
+def test_plan_a_name_that_rows_passed_by_is_contested_in_that_round(
+    lines: list[Line],
+    level: int,
+    passed: str,
+) -> None:
+    with Planned(lines) as planned:
+        before = planned.contested(level)
+    with Planned(lines, [(level, passed)]) as planned:
+        wanted = {named.keyed.row.number for named in before} | {
+            number
+            for number, line in planned.good.items()
+            if 0 <= line.level <= level and fold(line.path) == passed
+        }
+        assert {named.keyed.row.number for named in planned.contested(level)} == wanted
+        assert {named.keyed.row.number for named in planned.contested(2)} == {
+            number for number in contested(planned.good) if planned.lines[number].level >= 0
+        }
+
+
 @given(MANIFESTS)
+@settings(deadline=None)
 def test_plan_outputs_that_are_folders_are_those_of_a_plain_look(lines: list[Line]) -> None:
     with Planned(lines) as planned:
         folders = set()
         for line in planned.good.values():
             parts = fold(line.path).split("/")
             folders |= {"/".join(parts[:depth]) for depth in range(1, len(parts))}
-        planned.store.add_folders(folders)
         assert dict(planned.store.outputs_that_are_folders()) == {
             number: line.path for number, line in planned.good.items() if fold(line.path) in folders
         }
 
 
 @given(MANIFESTS)
+@settings(deadline=None)
 def test_plan_outputs_that_are_sources_are_those_of_a_plain_look(lines: list[Line]) -> None:
     with Planned(lines) as planned:
         sources = {line.source for line in lines}
@@ -173,6 +215,7 @@ def test_plan_outputs_that_are_sources_are_those_of_a_plain_look(lines: list[Lin
 
 
 @given(MANIFESTS, st.sets(st.integers(1, 14)))
+@settings(deadline=None)
 def test_plan_refused_rows_are_told_in_order_and_counted_out(
     lines: list[Line],
     refused: set[int],
@@ -186,11 +229,11 @@ def test_plan_refused_rows_are_told_in_order_and_counted_out(
             (number + 1, planned.lines[number].source) for number in invalid
         ]
         valid = [line.path for n, line in planned.good.items() if n not in refused]
-        assert list(planned.store.paths()) == valid
+        assert planned.paths() == valid
 
 
 @given(MANIFESTS)
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_plan_agenda_sends_each_edit_once_in_the_manifests_order(lines: list[Line]) -> None:
     with Planned(lines) as planned:
         planned.store.judge(
@@ -250,7 +293,7 @@ def place(planned: Planned, edit: int, path: str, digest: bytes = b"d" * 32) -> 
 
 def test_plan_an_edit_that_holds_its_path_keeps_it(planned: Planned) -> None:
     place(planned, 0, "p.png")
-    found = [named for page in planned.store.contested_names() for named in page]
+    found = planned.contested()
     assert [named.keyed.key for named in found] == [key(1)]
 
 
@@ -261,19 +304,19 @@ def test_plan_an_edit_whose_path_another_row_names_keeps_it_not() -> None:
     ]
     with Planned(lines) as planned:
         place(planned, 0, "p.png")
-        found = [named for page in planned.store.contested_names() for named in page]
+        found = planned.contested()
         assert [named.keyed.key for named in found] == [key(0)]
 
 
 def test_plan_renamed_rows_contest_no_more(planned: Planned) -> None:
-    for page in planned.store.contested_names():
+    for page in planned.store.contested_names(2):
         planned.store.rename(
             (named.keyed.row.number, path, fold(path), 1)
             for named in page
             for path in [f"{named.keyed.row.number}.png"]
         )
-    assert list(planned.store.contested_names()) == []
-    assert list(planned.store.paths()) == ["1.png", "2.png"]
+    assert planned.contested() == []
+    assert planned.paths() == ["1.png", "2.png"]
 
 
 def test_plan_holdings_tell_an_edit_its_placement_and_the_paths_owner(planned: Planned) -> None:
@@ -299,7 +342,7 @@ def test_plan_many_pages_leave_no_row_out() -> None:
         for number in range(many)
     ]
     with Planned(lines) as planned:
-        assert len(list(planned.store.paths())) == many
+        assert len(planned.paths()) == many
         assert [len(page) for page in planned.store.holdings()] == [PAGE, PAGE, 1]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qwenbatch.core.attempts import AttemptEnd, AttemptId, Permit, PermitRequest
@@ -95,7 +95,7 @@ def state(db: apsw.Connection, name: str) -> tuple[str, list[str], list[str]]:
     """An edit's state, its attempts', its placements'."""
     edit, found = db.execute("SELECT id, state FROM edits WHERE key = ?", (key_of(name),)).get
     attempts = db.execute("SELECT state FROM attempts WHERE edit = ? ORDER BY sent_at, id", (edit,))
-    placed = db.execute("SELECT state FROM placements WHERE edit = ? ORDER BY id", (edit,))
+    placed = db.execute("SELECT state FROM placements WHERE edit = ? ORDER BY path", (edit,))
     return found, [row[0] for row in attempts], [row[0] for row in placed]
 
 
@@ -241,6 +241,7 @@ STEPS = st.lists(
 
 
 @given(steps=STEPS)
+@settings(deadline=None)
 def test_settling_in_any_order_keeps_money_and_never_reopens_what_is_paid(
     tmp_path_factory: pytest.TempPathFactory,
     steps: list[tuple[str, str]],
