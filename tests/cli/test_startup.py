@@ -9,7 +9,6 @@ import pytest
 
 HEAVY = {
     "PIL",
-    "aiofiles",
     "aiohttp",
     "anyio",
     "apsw",
