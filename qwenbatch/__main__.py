@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -26,7 +27,11 @@ def main() -> None:
         return
     from qwenbatch.cli.app import command  # noqa: PLC0415 - as late as may be
 
-    sys.exit(command(sys.argv[1:]))
+    try:
+        sys.exit(command(sys.argv[1:]))
+    finally:
+        # Python looks for cycles among all that was ever loaded before it ends: to no use.
+        gc.freeze()
 
 
 def _end(number: int, _: FrameType | None) -> None:

@@ -100,11 +100,12 @@ class Placer:
             job = _Job(edit, paid_now, waits)
             saved = list(edit.saved)
             settled = True
-            for placement in edit.waiting:
+            for number, placement in enumerate(edit.waiting, start=1):
                 settled = await self._place_one(job, placement, saved) and settled
-                now = await self._book.placement(key, placement.path)
-                if now is not None and now.stamp is not None:
-                    saved.append(now)
+                if number < len(edit.waiting):
+                    now = await self._book.placement(key, placement.path)
+                    if now is not None and now.stamp is not None:
+                        saved.append(now)
             if not settled:
                 self._governor.gave_up_placing()
 

@@ -38,7 +38,6 @@ _OK = 200
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _GONE = frozenset({403, 404, 410})
 _MIN_CHUNK = 64 * 1024
-_MAX_CHUNK = 256 * 1024
 _MAX_NAME = 100
 
 
@@ -170,9 +169,13 @@ class ResultFetcher:
             received += len(data)
             if received > limits.size:
                 return self._oversize()
+            if not pending and len(data) >= _MIN_CHUNK:
+                await _give(sink, data, window)
+                continue
             pending += data
             if len(pending) >= _MIN_CHUNK:
-                await _give(sink, pending, window)
+                await _give(sink, bytes(pending), window)
+                pending.clear()
         if response.content_length not in {None, received}:
             return _passing(f"{host} sent {received} bytes of {response.content_length}")
         if pending:
@@ -197,7 +200,7 @@ async def _next_piece(
     while True:
         try:
             with anyio.CancelScope(deadline=window.ends_at):
-                data = await response.content.read(_MAX_CHUNK)
+                data = await response.content.readany()
                 window.add(len(data))
                 if data and window.is_too_slow(anyio.current_time()):
                     break
@@ -209,12 +212,11 @@ async def _next_piece(
     return _passing(f"{host} sent less than {window.least} bytes in {window.seconds:g} s")
 
 
-async def _give(sink: Sink, pending: bytearray, window: SpeedWindow) -> None:
+async def _give(sink: Sink, chunk: bytes, window: SpeedWindow) -> None:
     """Hand the bytes on; the time that this takes is not the server's."""
     before = anyio.current_time()
-    await sink(bytes(pending))
+    await sink(chunk)
     window.pause(anyio.current_time() - before)
-    pending.clear()
 
 
 def _leads_somewhere(url: URL) -> bool:

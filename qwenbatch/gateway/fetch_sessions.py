@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from aiohttp.abc import AbstractResolver
     from yarl import URL
 
+READ_BUFFER = 128 * 1024
+"""Bytes; a connection is not read from while more than twice as many wait to be taken."""
+
 
 class FetchSessions:
     """Asks for URLs, without key and cookies; made and closed in a running event loop.
@@ -84,4 +87,5 @@ class FetchSessions:
             timeout=ClientTimeout(total=None, sock_connect=self._connect),
             trust_env=False,
             auto_decompress=False,
+            read_bufsize=READ_BUFFER,
         )

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 _TURNS = 2
 
+STRIDE = 512 * 1024
+"""Bytes after which the event loop's other tasks have their turn, however fast the network is."""
+
 
 class Upload(Payload):
     """Sends a body once. `on_progress` is called when it starts and at its last chunk.
@@ -95,6 +98,7 @@ class Upload(Payload):
             self._transport.abort()
 
     async def _send(self, writer: AbstractStreamWriter) -> None:
+        stride = 0
         async with aclosing(self._body.chunks(self._before_last)) as chunks:
             async for chunk in chunks:
                 if self._body.handed_over:
@@ -103,6 +107,10 @@ class Upload(Payload):
                     await writer.write(chunk)
                 except OSError:
                     await _until_cancelled()
+                stride += len(chunk)
+                if stride >= STRIDE:
+                    stride = 0
+                    await asyncio.sleep(0)
 
     async def _before_last(self) -> None:
         """Let the loop hear what the server has said: who has left gets no trigger."""

@@ -7,12 +7,12 @@ import tempfile
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-import aiofiles
 import anyio
 import pybase64
 
 from qwenbatch.core.items import InlineSource
 from qwenbatch.errors import PictureError
+from qwenbatch.imaging.quick_read import read_into
 from qwenbatch.imaging.sources import LocalSource, file_of, open_file, opened, stamp_of
 
 if TYPE_CHECKING:
@@ -61,18 +61,19 @@ class DataUri:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The text, a chunk at a time; shorter than `length` if the file lost its end meanwhile."""
-        yield self._head
-        file = aiofiles.threadpool.wrap(self._data)
-        await file.seek(self._offset)
-        left = self._size
-        while left:
-            chunk = await file.read(min(CHUNK, left))
-            if not chunk:
+        head = self._head
+        descriptor = self._data.fileno()
+        buffer = memoryview(bytearray(min(CHUNK, self._size)))
+        done = 0
+        while done < self._size:
+            wanted = buffer[: self._size - done]
+            count = await read_into(descriptor, wanted, self._offset + done)
+            chunk = wanted[:count]
+            yield head + (bytes(chunk) if self._verbatim else pybase64.b64encode(chunk))
+            if count < len(wanted):
                 return
-            while len(chunk) < min(CHUNK, left) and (more := await file.read(CHUNK - len(chunk))):
-                chunk += more
-            left -= len(chunk)
-            yield chunk if self._verbatim else pybase64.b64encode(chunk)
+            done += count
+            head = b""
 
     async def unchanged(self) -> bool:
         """Whether the source's file is still what was keyed."""

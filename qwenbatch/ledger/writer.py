@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import Future
+from contextlib import suppress
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from qwenbatch.errors import DiskError
 from qwenbatch.ledger.database import translated
@@ -21,19 +22,25 @@ if TYPE_CHECKING:
     import apsw
 
 T = TypeVar("T")
+_Future: TypeAlias = "Future[T] | asyncio.Future[T]"
 
 MOST_IN_BATCH = 512
 """Moves that share one commit at the most, so that none waits long for its flush."""
 
 
 class _Job(Generic[T]):
-    """A move and whom to tell of its end."""
+    """A move, and what came of it. Whoever waits for it in an event loop is told there."""
 
-    def __init__(self, move: Callable[[apsw.Connection], T]) -> None:
-        self.future: Future[T] = Future()
+    def __init__(self, move: Callable[[apsw.Connection], T], future: _Future[T]) -> None:
+        self.future = future
         self._move = move
         self._outcome: T
         self._error: BaseException | None = None
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """Where it is waited for; None if a thread does."""
+        return self.future.get_loop() if isinstance(self.future, asyncio.Future) else None
 
     def run(self, connection: apsw.Connection) -> None:
         """Do the move inside its savepoint; its end is told only after the commit.
@@ -51,17 +58,22 @@ class _Job(Generic[T]):
             self._error = error
         connection.execute("RELEASE move")
 
-    def tell(self) -> None:
-        """The commit is on the disk."""
-        if self._error is not None:
-            self.fail(self._error)
-        elif self.future.set_running_or_notify_cancel():
-            self.future.set_result(self._outcome)
-
     def fail(self, error: BaseException) -> None:
-        """The move was refused, or its commit failed: nothing of it is recorded."""
-        if self.future.set_running_or_notify_cancel():
-            self.future.set_exception(error)
+        """Its commit failed: nothing of it is recorded."""
+        self._error = error
+
+    def tell(self) -> None:
+        """The commit is on the disk, or nothing of it is."""
+        if self._is_awaited():
+            if self._error is None:
+                self.future.set_result(self._outcome)
+            else:
+                self.future.set_exception(self._error)
+
+    def _is_awaited(self) -> bool:
+        if isinstance(self.future, asyncio.Future):
+            return not self.future.done()
+        return self.future.set_running_or_notify_cancel()
 
 
 class Writer:
@@ -84,18 +96,15 @@ class Writer:
         cancelled meanwhile must look at what became of it. Raises RuntimeError after `close`,
         DiskError once the writer has failed: nothing is ever queued that nobody does.
         """
-        job = _Job(move)
-        with self._gate:
-            if self._failure is not None:
-                raise _given_up(self._path) from self._failure
-            if self._closed:
-                raise RuntimeError("the ledger's writer is closed: a move came too late")
-            self._jobs.put(job)
-        return job.future
+        future: Future[T] = Future()
+        self._queue(_Job(move, future))
+        return future
 
     async def __call__(self, move: Callable[[apsw.Connection], T]) -> T:
-        """Do a move and wait until it is durable."""
-        return await asyncio.shield(asyncio.wrap_future(self.submit(move)))
+        """Do a move and wait until it is durable; cancelled meanwhile, it is done all the same."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._queue(_Job(move, future))
+        return await future
 
     def now(self, move: Callable[[apsw.Connection], T]) -> T:
         """Do a move from a thread that may block, and wait until it is durable."""
@@ -108,6 +117,14 @@ class Writer:
             self._jobs.put(None)
         self._thread.join()
         self._connection.close()
+
+    def _queue(self, job: _Job[Any]) -> None:
+        with self._gate:
+            if self._failure is not None:
+                raise _given_up(self._path) from self._failure
+            if self._closed:
+                raise RuntimeError("the ledger's writer is closed: a move came too late")
+            self._jobs.put(job)
 
     def _serve(self) -> None:
         try:
@@ -126,6 +143,7 @@ class Writer:
                 error = _given_up(self._path)
                 error.__cause__ = failure
                 job.fail(error)
+                _tell([job])
 
     def _next_batch(self) -> list[_Job[Any]] | None:
         first = self._jobs.get()
@@ -142,20 +160,20 @@ class Writer:
 
     def _commit(self, batch: list[_Job[Any]]) -> None:
         try:
-            with translated(self._path):
-                self._connection.execute("BEGIN IMMEDIATE")
-                for job in batch:
-                    job.run(self._connection)
-                self._connection.execute("COMMIT")
+            self._do_all(batch)
         except BaseException as error:  # noqa: BLE001 - it is handed to whoever asked
-            try:
-                self._roll_back()
-            finally:
-                for job in batch:
-                    job.fail(error)
-        else:
             for job in batch:
-                job.tell()
+                job.fail(error)
+            self._roll_back()
+        finally:
+            _tell(batch)
+
+    def _do_all(self, batch: list[_Job[Any]]) -> None:
+        with translated(self._path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            for job in batch:
+                job.run(self._connection)
+            self._connection.execute("COMMIT")
 
     def _roll_back(self) -> None:
         # SQLite rolls back by itself on some errors, a full disk among them.
@@ -168,3 +186,21 @@ def _given_up(path: str) -> DiskError:
         f"the ledger {path} can no longer be written: its last moves could not be undone",
         "start the same command again: what was not recorded is looked at anew",
     )
+
+
+def _tell(batch: list[_Job[Any]]) -> None:
+    """Tell all who wait; an event loop is woken once for all in it."""
+    loops: dict[asyncio.AbstractEventLoop | None, list[_Job[Any]]] = {}
+    for job in batch:
+        loops.setdefault(job.loop, []).append(job)
+    for loop, jobs in loops.items():
+        if loop is None:
+            _tell_each(jobs)
+        else:
+            with suppress(RuntimeError):  # a loop that is closed has nobody left to tell
+                loop.call_soon_threadsafe(_tell_each, jobs)
+
+
+def _tell_each(jobs: list[_Job[Any]]) -> None:
+    for job in jobs:
+        job.tell()

@@ -1,6 +1,7 @@
-"""`python -m tests.benchmarks [NAME …]`: measure, and print one table.
+"""`python -m tests.benchmarks [--readme] [NAME …]`: measure, and print one table.
 
 A benchmark is a module `bench_<name>.py` beside this one with `measure() -> Iterator[Row]`.
+`--readme` puts the table into the README, between its two marks.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from tests.benchmarks.readme import write_table
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tests.benchmarks.rows import Row
 
 HERE = Path(__file__).parent
+README = HERE.parents[1] / "README.md"
 
 
 def names() -> list[str]:
@@ -26,20 +30,24 @@ def names() -> list[str]:
     return sorted(path.stem.removeprefix("bench_") for path in HERE.glob("bench_*.py"))
 
 
-def measured(wanted: list[str]) -> Iterator[Row]:
+def measured(wanted: Sequence[str], console: Console) -> Iterator[Row]:
     """The rows of the benchmarks wanted, as they are found."""
     for name in wanted:
+        console.log(f"measuring {name} …")
         yield from import_module(f"tests.benchmarks.bench_{name}").measure()
 
 
-def main(wanted: list[str]) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Print the table; 3 if a figure falls short of what is wanted."""
+    wanted = [word for word in arguments if word != "--readme"]
+    rows = list(measured(wanted or names(), Console(stderr=True)))
     table = Table("subject", "what", "measured", "wanted", "")
-    rows = list(measured(wanted or names()))
     for row in rows:
         mark = {None: "", True: "met", False: "NOT MET"}[row.met]
         table.add_row(row.subject, row.what, row.measured, row.wanted, mark)
     Console(width=120).print(table)
+    if "--readme" in arguments:
+        write_table(rows, README)
     return 3 if any(row.met is False for row in rows) else 0
 
 

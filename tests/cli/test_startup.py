@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 HEAVY = {
     "PIL",
-    "aiofiles",
     "aiohttp",
     "anyio",
     "apsw",

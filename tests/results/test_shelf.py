@@ -210,8 +210,8 @@ async def test_clean_without_its_folder_is_a_disk_error(room: Room) -> None:
     with pytest.raises(DiskError):
         room.shelf.clean()
     with pytest.raises(DiskError):
-        async with room.shelf.stage():
-            pass
+        async with room.shelf.stage() as stage:
+            await stage.finish()
 
 
 LIMITED = """
@@ -234,6 +234,7 @@ async def main():
         async with staged(folders.scratch, NoVerifier()) as stage:
             # A part of it still fits: that must not pass for the whole.
             await stage.write(b"x" * 1500)
+            await stage.finish()
     except DiskError as error:
         print("DiskError", error.what, list(folders.scratch.iterdir()))
 

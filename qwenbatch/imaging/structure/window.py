@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 SPAN: Final = 64 * 1024
 """The bytes that small reads fetch at once."""
 
+STRETCH: Final = 256 * 1024
+"""The bytes that are held at once of what is searched through from end to end."""
+
 MAX_PARTS: Final = 1_000_000
 """The chunks, blocks, segments and strips of one file that a walk visits before it gives up."""
 
@@ -56,6 +59,9 @@ class Window:
 
         PictureError (cut off) where the file holds fewer. Nothing is copied.
         """
+        start = offset - self._start
+        if start < 0 or start + 2 > len(self._held):
+            self._hold(offset, STRETCH)
         self.read(offset, 2)
         return self._held, offset - self._start
 
