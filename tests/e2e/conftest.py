@@ -121,6 +121,11 @@ class House:
             billed[edit["instruction"]] += edit["billed"]
         return +billed
 
+    def starts(self) -> list[float]:
+        """When POSTs arrived, in seconds of the machine's monotonic clock."""
+        starts: list[float] = self.books()["starts"]
+        return starts
+
     def fetches(self) -> int:
         """How many results were fetched, or tried to be."""
         return sum(self.books()["results_fetched"].values())
@@ -226,6 +231,7 @@ class Desk:
     house: House
     environment: dict[str, str]
     out: Path = field(init=False)
+    wrapper: tuple[str, ...] = ()
     _started: list[Started] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -274,7 +280,7 @@ class Desk:
         env: dict[str, str] | None = None,
     ) -> Started:
         """Start the command."""
-        words = [sys.executable, "-m", "qwenbatch", command, source]
+        words = [*self.wrapper, sys.executable, "-m", "qwenbatch", command, source]
         words += ["--gateway", self.house.url] if gateway else []
         words += ["-o", str(self.out)] if out else []
         words += ["--json"] if json_ else []
