@@ -32,6 +32,7 @@ _MOST_PIECES = 256
 USUAL_MODE = 0o644
 """Results are the user's: others may read them, unless told."""
 
+
 class Verifier(Protocol):
     """Checks a picture while it passes by."""
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from qwenbatch.core.replies import Answered, Broken
 from qwenbatch.core.results import Unfetched
 from qwenbatch.core.retry import RetryPolicy, Tally, after_attempt
+from qwenbatch.core.subscription_key import SubscriptionKey
 from qwenbatch.core.verdicts import kind_of
 from qwenbatch.gateway.answers import read_answer
 from qwenbatch.gateway.body import RequestBody, UrlText
@@ -197,7 +198,9 @@ async def answered(said: bytes, ask: Callable[[str], Any]) -> None:
 
 
 async def post(url: str) -> None:
-    client = GatewayClient(url=url, key="k", timeout=2.0, wall=lambda: NOW, user_agent="fuzz")
+    client = GatewayClient(
+        url=url, key=SubscriptionKey("k"), timeout=2.0, wall=lambda: NOW, user_agent="fuzz"
+    )
     body = RequestBody(
         image=UrlText("https://images.test/a.png"),
         instruction="sepia",

@@ -65,7 +65,7 @@ async def _edit(source: Path, out: Path) -> None:
         for kind, word in ((FaultKind.MODERATED, "refuse"), (FaultKind.GAVE_UP, "doubt")):
             sandbox.script(Fault(kind=kind, match=word, times=None))
         settings = RunSettings(source=source, out=out, gateway=sandbox.url, rate=1000.0, attempts=1)
-        await Batch(settings, report=lambda _: None, ask=_yes).run()
+        await Batch(settings, report=lambda _: None, ask=_yes, approve=_yes).run()
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import strategies as st
 
 from qwenbatch.core.items import BadRow, Fault, Row, RowDefaults
-from qwenbatch.core.paths import NameLevel, check_output, default_output
+from qwenbatch.core.naming import NameLevel, default_output
+from qwenbatch.core.paths import check_output
 from qwenbatch.errors import ManifestError
 from qwenbatch.manifest.read import open_manifest
 from tests.fuzz.conftest import changed, changes
