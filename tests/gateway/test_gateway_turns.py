@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from qwenbatch.core.replies import Answered
+from qwenbatch.core.subscription_key import SubscriptionKey
 from qwenbatch.gateway.body import RequestBody
 from qwenbatch.gateway.client import GatewayClient
 
@@ -70,7 +71,7 @@ async def test_upload_lets_others_have_their_turn_however_fast_the_network_is() 
         server.start()
         client = GatewayClient(
             url=f"http://127.0.0.1:{listening.getsockname()[1]}/edit",
-            key="sandbox",
+            key=SubscriptionKey("sandbox"),
             timeout=60,
             wall=lambda: 0.0,
             user_agent="test",
