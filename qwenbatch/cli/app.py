@@ -10,7 +10,7 @@ import typer
 
 from qwenbatch.cli.commands import Commands
 from qwenbatch.core.stops import ExitStatus
-from qwenbatch.errors import DiskError, LedgerBusyError, QwenbatchError, UsageError
+from qwenbatch.errors import QwenbatchError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,14 +110,10 @@ def command(arguments: Sequence[str]) -> int:
 
 
 def _fail(error: QwenbatchError) -> ExitStatus:
+    from qwenbatch.cli.ending import status_of  # noqa: PLC0415 - start-up
+
     _say(str(error))
-    match error:
-        case DiskError():
-            return ExitStatus.DISK
-        case LedgerBusyError():
-            return ExitStatus.BUSY
-        case _:
-            return ExitStatus.USAGE
+    return status_of(error)
 
 
 def _say(words: str) -> None:

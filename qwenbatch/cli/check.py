@@ -44,7 +44,8 @@ def run_check(told: Told, *, show_settings: bool) -> NoReturn:
     from qwenbatch.wiring.checking import check as look  # noqa: PLC0415 - start-up
     from qwenbatch.wiring.display import Display, DisplaySettings  # noqa: PLC0415 - start-up
 
-    settings, shown = run_settings(told), from_options(DisplaySettings, told.options)
+    settings = run_settings(told)
+    shown = from_options(DisplaySettings, told.options, metrics=None)
     if show_settings and not (shown.json or shown.quiet):
         _show_settings(told, out=str(settings.out_folder))
     display = Display(

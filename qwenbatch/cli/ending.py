@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from qwenbatch.cli.forms import Wants
 from qwenbatch.cli.options import OPTIONS
 from qwenbatch.core.stops import ExitStatus
-from qwenbatch.errors import QwenbatchError, UsageError
+from qwenbatch.errors import DiskError, LedgerBusyError, QwenbatchError, UsageError
 from qwenbatch.observe.plain_text import plain
 from qwenbatch.wiring.settings import our_variables
 
@@ -22,7 +22,20 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+RESEND = "--resend-uncertain"
+
 _MOST_PATH = 4096
+
+
+def status_of(error: QwenbatchError) -> ExitStatus:
+    """The exit status of a command that an error of ours ends."""
+    match error:
+        case DiskError():
+            return ExitStatus.DISK
+        case LedgerBusyError():
+            return ExitStatus.BUSY
+        case _:
+            return ExitStatus.USAGE
 
 
 def untold_out() -> UsageError:
@@ -37,7 +50,8 @@ def command_again(summary: Summary, *, out: str) -> str | None:
     """The command that goes on: as it was typed, and with what the environment gave; or None.
 
     It may be pasted without a thought, into another shell too, so it never sends again what may
-    have been paid: what is uncertain is settled by the invoice.
+    have been paid: what is uncertain is settled by the invoice. Nor are secrets in it, such as a
+    watchdog's URL: it may be printed into a log.
     """
     match summary.exit_status:
         case ExitStatus.SAVED:
@@ -45,8 +59,20 @@ def command_again(summary: Summary, *, out: str) -> str | None:
         case ExitStatus.UNCERTAIN:
             return shlex.join(["qwenbatch", "settle", out, "--as", "paid|unpaid"])
         case _:
-            typed = [word for word in sys.argv[1:] if word != "--resend-uncertain"]
+            typed = [word for word in _without_secrets(sys.argv[1:]) if word != RESEND]
             return shlex.join(["qwenbatch", *typed[:1], *_given_by_environment(), *typed[1:]])
+
+
+def _without_secrets(typed: list[str]) -> Iterator[str]:
+    """The words without options whose values are secrets, in either way of writing them."""
+    secret = {f"--{row.name}" for row in OPTIONS.values() if row.option.secret}
+    words = iter(typed)
+    for word in words:
+        name, equals, _ = word.partition("=")
+        if name not in secret:
+            yield word
+        elif not equals:
+            next(words, None)
 
 
 def _given_by_environment() -> Iterator[str]:
@@ -57,7 +83,7 @@ def _given_by_environment() -> Iterator[str]:
     environment = our_variables()
     for row in OPTIONS.values():
         text = environment.get(row.variable)
-        if not text or row.option.only_typed:
+        if not text or row.option.only_typed or row.option.secret:
             continue
         if row.option.form.wants is Wants.FLAG:
             yield f"--{row.name}" if row.option.form.parse(text) else f"--no-{row.name}"

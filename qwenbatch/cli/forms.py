@@ -46,6 +46,11 @@ class Form(Generic[T]):
     show: Callable[[Any], str] = str
 
 
+def hidden(_: object) -> str:
+    """A secret, as people are shown it."""
+    return "***"
+
+
 FLAG = Form(wants=Wants.FLAG, parse=parsing.flag, example="true", show=lambda on: str(on).lower())
 TEXT = Form(wants=Wants.STRING, parse=str, example='"words"', metavar="TEXT")
 FOLDER = Form(wants=Wants.PATH, parse=Path, example='"../out/shop"', metavar="DIR")
@@ -77,6 +82,9 @@ SECONDS = Form(
     show="{:g}".format,
 )
 ENDPOINT = Form(wants=Wants.STRING, parse=parsing.gateway, example='"https://…"', metavar="URL")
+WATCHDOG = Form(
+    wants=Wants.STRING, parse=parsing.watchdog, example='"https://…"', metavar="URL", show=hidden
+)
 TEMPLATE = Form(
     wants=Wants.STRING, parse=parse_template, example='"{dir}/{stem}-{take}"', metavar="TEMPLATE"
 )

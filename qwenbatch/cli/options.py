@@ -54,7 +54,7 @@ class Option(Generic[T]):
     """What an option is, apart from its name, type and default.
 
     `only_typed`: it can be asked for on the command line alone. `of_run`: it makes no difference
-    to a check, whose help leaves it out.
+    to a check, whose help leaves it out. `secret`: its value is shown nowhere.
     """
 
     form: Form[T]
@@ -63,6 +63,7 @@ class Option(Generic[T]):
     short: str = ""
     only_typed: bool = False
     of_run: bool = False
+    secret: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,6 +293,26 @@ class Options:
     log_file: Annotated[
         Path | None,
         Option(forms.FILE, Purpose.OUTPUT, "Append every event to this file."),
+    ] = None
+    metrics: Annotated[
+        Path | None,
+        Option(
+            forms.FILE,
+            Purpose.OUTPUT,
+            "Keep the run's figures in this file, as Prometheus' node exporter reads them (.prom).",
+            of_run=True,
+        ),
+    ] = None
+    ping: Annotated[
+        str | None,
+        Option(
+            forms.WATCHDOG,
+            Purpose.OUTPUT,
+            "Tell this URL, in the convention of healthchecks, that the run begins (/start) and its"
+            " exit status in the end.",
+            of_run=True,
+            secret=True,
+        ),
     ] = None
 
 

@@ -116,6 +116,19 @@ def gateway(text: str) -> str:
     return text
 
 
+def watchdog(text: str) -> str:
+    """An http(s) URL; what is wrong with one is told without it, for it is a secret."""
+    try:
+        parts = urlsplit(text)
+        valid = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        _ = parts.port
+    except ValueError:
+        valid = False
+    if not valid or not text.isprintable() or " " in text:
+        raise ValueError("it must be a whole http(s) URL")
+    return text
+
+
 def kinds(text: str) -> frozenset[Kind]:
     """Kinds of failure by their names, with commas or blanks between them."""
     names = re.split(r"[\s,]+", text.strip(", \t\n"))

@@ -9,6 +9,8 @@ import typer
 from qwenbatch.cli.options import Source, takes_options
 
 if TYPE_CHECKING:
+    from qwenbatch.cli.told import Told
+    from qwenbatch.cli.watched import Watched
     from qwenbatch.core.summary import Summary
     from qwenbatch.wiring.display import Display
     from qwenbatch.wiring.settings import RunSettings
@@ -26,12 +28,20 @@ def run(source: Source, **given: Any) -> None:
     from qwenbatch.cli.told import tell  # noqa: PLC0415 - start-up
 
     told = tell(source, given)
-    options = told.options
-    if options.dry_run:
+    if told.options.dry_run:
         from qwenbatch.cli.check import run_check  # noqa: PLC0415 - start-up
 
         run_check(told, show_settings=True)
 
+    from qwenbatch.cli.watched import watched  # noqa: PLC0415 - start-up
+
+    with watched(told.options.ping) as watch:
+        summary = _run(told, watch)
+    raise typer.Exit(summary.exit_status)
+
+
+def _run(told: Told, watch: Watched) -> Summary:
+    """Run and print how it ended; `watch` has the summary as soon as there is one."""
     from qwenbatch.cli.ending import (  # noqa: PLC0415 - start-up
         command_again,
         tell_of_nothing,
@@ -44,7 +54,7 @@ def run(source: Source, **given: Any) -> None:
         is_at_terminal,
     )
 
-    settings = run_settings(told)
+    options, settings = told.options, run_settings(told)
     if options.out is None and not options.sandbox and not is_at_terminal():
         raise untold_out()
     asks = not options.yes and is_at_terminal()
@@ -54,7 +64,7 @@ def run(source: Source, **given: Any) -> None:
         asks_to_pay=asks and not options.sandbox,
         asks_to_go_on=asks,
     )
-    summary = _lead(settings, display)
+    summary = watch.summary = _lead(settings, display)
     folder = str(settings.out_folder)
     display.close(
         summary,
@@ -64,7 +74,7 @@ def run(source: Source, **given: Any) -> None:
     )
     if not options.quiet:
         tell_of_nothing(settings, summary)
-    raise typer.Exit(summary.exit_status)
+    return summary
 
 
 def _lead(settings: RunSettings, display: Display) -> Summary:

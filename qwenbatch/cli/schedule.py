@@ -71,13 +71,13 @@ def schedule(
     starts = _time(at, told, "at")
     if starts is None:
         raise UsageError("--at is missing: when is it to start?", "say --at 02:00, for example")
-    log = told.options.log_file
+    kept = (told.options.log_file, told.options.metrics)
     job = scheduling.scheduled_job(
         Path(source),
         run_settings(told),
         at=starts,
         until=_time(until, told, "until"),
-        also_writes=() if log is None else (log.parent,),
+        also_writes=tuple(file.absolute().parent for file in kept if file is not None),
     )
     match install, cron:
         case True, True:

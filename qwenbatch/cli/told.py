@@ -73,7 +73,8 @@ def tell(
             settings.append(Setting(row.name, row.default_shown, "default"))
         else:
             values[row.field] = _parsed(row, written)
-            settings.append(Setting(row.name, written.text, written.origin))
+            shown = "***" if row.option.secret else written.text
+            settings.append(Setting(row.name, shown, written.origin))
     options = Options(**values)
     if not options.quiet:
         for words in strange_variables(environment):

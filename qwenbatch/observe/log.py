@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from qwenbatch.observe.log_records import event_name, level_of, record_of
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 VERSION = 1
 """The version of the JSON lines, their `v`."""
+
+SCHEMA_FILE = Path(__file__).with_name("events.schema.json")
+"""What the JSON lines hold, as a JSON Schema; it is part of the package."""
 
 _MOST_VALUE = 16_000
 

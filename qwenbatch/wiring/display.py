@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from qwenbatch.core.summary import Estimate, Summary
     from qwenbatch.observe.fanout import Observer
     from qwenbatch.observe.lines import Lines
+    from qwenbatch.observe.log import EventLog
+    from qwenbatch.observe.metrics import Metrics
     from qwenbatch.observe.screen import Screen
 
 TICK = 1.0
@@ -45,6 +47,7 @@ class DisplaySettings:
     quiet: bool = False
     log_format: str = "text"
     log_file: Path | None = None
+    metrics: Path | None = None
 
 
 class Display:
@@ -71,23 +74,28 @@ class Display:
         self._most_rows = None if every_row else MOST_IN_FULL
         self._screen: Screen | None = None
         self._lines: Lines | None = None
+        self._metrics: Metrics | None = None
+        self._records: list[Metrics | EventLog] = []
         self._fanout = Fanout(())
 
     @contextmanager
     def open(self) -> Iterator[None]:
         """Open files and screen, and close them in the end."""
         with ExitStack() as stack:
+            stack.callback(self._tell_failures)
             observers: list[Observer] = []
             if self._settings.log_file is not None:
                 file = stack.enter_context(_log_file(self._settings.log_file))
-                observers.append(_log(file, self._settings))
+                observers.append(self._logged(file))
             elif self._settings.log_format == "json":
-                observers.append(_log(sys.stderr, self._settings))
+                observers.append(self._logged(sys.stderr))
             shown = not self._settings.quiet and (
                 self._settings.log_format == "text" or self._settings.log_file is not None
             )
             if shown:
                 observers.append(self._shown(stack))
+            if self._settings.metrics is not None:
+                observers.append(self._measured(self._settings.metrics))
             self._fanout = Fanout(observers)
             yield
 
@@ -96,11 +104,14 @@ class Display:
         self._fanout(event)
 
     async def keep_ticking(self) -> None:
-        """Let a plain line be written when it is due; until cancelled."""
+        """Let a plain line, and the figures, be written when they are due; until cancelled."""
         while True:
             await anyio.sleep(TICK)
             if self._lines is not None:
                 self._lines.tick()
+            if self._metrics is not None:
+                # Milliseconds on a disk of this machine, where the node exporter wants the file.
+                self._metrics.tick()
 
     async def ask(self, estimate: Estimate) -> bool:
         """Ask the person at the terminal whether to pay; True where nobody is to be asked."""
@@ -164,6 +175,30 @@ class Display:
                 sandbox=sandbox,
             )
 
+    def _logged(self, file: TextIO) -> Observer:
+        from qwenbatch.observe.log import EventLog, LogFormat  # noqa: PLC0415 - only where wanted
+
+        log_format = LogFormat(self._settings.log_format)
+        log = EventLog(file, wall=lambda: datetime.now(UTC), log_format=log_format)
+        self._records.append(log)
+        return log
+
+    def _measured(self, path: Path) -> Observer:
+        from qwenbatch.observe.metrics import Metrics  # noqa: PLC0415 - only where wanted
+
+        clock = SystemClock()
+        self._metrics = Metrics(path, out=str(self._out), clock=clock.monotonic, wall=clock.wall)
+        self._records.append(self._metrics)
+        return self._metrics
+
+    def _tell_failures(self) -> None:
+        """Say which records broke off; now, for the live area is gone."""
+        for record in self._records:
+            if record.failure is not None:
+                with suppress(OSError):
+                    # Nobody reads any more; the exit status still says how the run ended.
+                    sys.stderr.write(f"qwenbatch: {record.failure}\n")
+
     def _shown(self, stack: ExitStack) -> Observer:
         clock = SystemClock().monotonic
         if sys.stderr.isatty():
@@ -197,12 +232,6 @@ async def _says_yes(question: str) -> bool:
 def is_at_terminal() -> bool:
     """Whether a person can be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty()
-
-
-def _log(file: TextIO, settings: DisplaySettings) -> Observer:
-    from qwenbatch.observe.log import EventLog, LogFormat  # noqa: PLC0415 - only where wanted
-
-    return EventLog(file, wall=lambda: datetime.now(UTC), log_format=LogFormat(settings.log_format))
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -124,6 +125,13 @@ def test_schedule_leaves_the_unit_of_another_job_alone(home: Home) -> None:
     assert status == 2
     assert "another job" in said
     assert home.unit("service") == before
+
+
+def test_schedule_lets_the_folders_of_log_and_metrics_be_written(home: Home) -> None:
+    home.job.write_text(JOB + 'metrics = "../node/shop.prom"\nlog-file = "../log/shop.log"\n')
+    _, said, _ = home.schedule("--at", "2:00")
+    (line,) = re.findall("^ReadWritePaths=(.*)$", said, re.MULTILINE)
+    assert {f"{home.folder}/{name}" for name in ("out/shop", "node", "log")} == set(line.split())
 
 
 def test_schedule_prints_a_crontab_line(home: Home) -> None:
