@@ -13,9 +13,11 @@ import pytest
 from qwenbatch.core.keys import EditKey
 from qwenbatch.core.placements import Placement
 from qwenbatch.errors import DiskError, PictureError
+from qwenbatch.imaging.verify import ResultVerifier
 from qwenbatch.results.occupancy import stamp_of
 from qwenbatch.results.room import USUAL_BYTES
 from qwenbatch.results.room import Room as DiskRoom
+from qwenbatch.results.stage import HELD_BYTES, USUAL_MODE, staged
 from tests.results.conftest import png
 
 if TYPE_CHECKING:
@@ -212,6 +214,34 @@ async def test_clean_without_its_folder_is_a_disk_error(room: Room) -> None:
     with pytest.raises(DiskError):
         async with room.shelf.stage() as stage:
             await stage.finish()
+
+
+async def test_stage_is_for_us_alone_to_read_until_it_is_finished(room: Room) -> None:
+    before = os.umask(0)
+    try:
+        async with staged(room.folders.scratch, ResultVerifier()) as stage:
+            await stage.write(ONE + bytes(HELD_BYTES))
+            assert stat.S_IMODE(stage.path.stat().st_mode) == 0o600
+            assert stage.path.stat().st_size == len(ONE) + HELD_BYTES
+            await stage.finish()
+            assert stat.S_IMODE(stage.path.stat().st_mode) == USUAL_MODE
+    finally:
+        os.umask(before)
+    assert room.leftovers == []
+
+
+async def test_stage_writes_pieces_of_any_size_in_their_order(room: Room) -> None:
+    tail = os.urandom(3 * HELD_BYTES)
+    whole = ONE + tail
+    async with staged(room.folders.scratch, ResultVerifier()) as stage:
+        sizes = [1] * 600 + [HELD_BYTES + 1, 100_000, len(whole)]
+        begin = 0
+        for size in sizes:
+            await stage.write(whole[begin : begin + size])
+            begin += size
+        done = await stage.finish()
+        assert stage.path.read_bytes() == whole
+    assert (done.digest, done.size) == (sha256(whole).digest(), len(whole))
 
 
 LIMITED = """
