@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+import aiofiles
 import anyio
 
 from qwenbatch.errors import PictureError
@@ -71,7 +72,7 @@ class Shelf:
         """A verified copy of the file of a placement, if it has the recorded digest still."""
         source = self._folders.file(placement.file)
         try:
-            async with await anyio.open_file(source, "rb", buffering=0) as file:
+            async with aiofiles.open(source, "rb", buffering=0) as file:
                 while chunk := await file.read(_CHUNK):
                     await stage.write(chunk)
             copy = await stage.finish()
