@@ -20,6 +20,8 @@ def main() -> None:
         # What whoever started us has us ignore, as nohup does, stays ignored.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _end)
+    # A question to a run, which may come before, or after, there is one to answer it.
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     if sys.argv[1:] in (["--version"], ["-V"]):
         from qwenbatch import __version__  # noqa: PLC0415 - nothing else is needed for this
 

@@ -92,6 +92,7 @@ def _lead(settings: RunSettings, display: Display) -> Summary:
         )
         async with anyio.create_task_group() as group:
             group.start_soon(display.keep_ticking)
+            group.start_soon(display.heed_questions)
             summary = await batch.run()
             group.cancel_scope.cancel()
             return summary

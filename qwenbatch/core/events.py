@@ -16,13 +16,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOpened:
-    """The ledger is locked and the plan begins. `sandbox`: nothing is really paid."""
+    """The ledger is locked and the plan begins. `sandbox`: nothing is really paid.
+
+    `concurrency` is the most in flight, `rate` the most starts a second: 0 where nothing is sent.
+    `ends_in` are the seconds until its deadline, if it has one.
+    """
 
     run: str
     source: str
     out: str
     gateway: str
     sandbox: bool
+    concurrency: int = 0
+    rate: float = 0.0
+    ends_in: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from qwenbatch.engine.ports import Clock, Gateway, Permits, ReadySource, Report
 
 
+_GIVEN_UP = "given up by this program while it waited for the answer"
+
+
 class Conducted(Enum):
     """How the life of an edit ended, as far as this run goes."""
 
@@ -145,8 +148,10 @@ class Conductor:
             else:
                 self._report(_sent(edit, attempt))
                 reply = await source.post()
+                if isinstance(reply, Withheld):
+                    self._report(_unsent(edit, attempt))
         except BaseException:
-            await unbroken(self._record_abort(edit, attempt, source))
+            await unbroken(self._record_abort(edit, attempt, source, began))
             raise
         if isinstance(reply, Withheld):
             await unbroken(self._release(edit, attempt))
@@ -195,7 +200,9 @@ class Conductor:
         await self._ledger.release(edit.key, attempt)
         self._governor.freed()
 
-    async def _record_abort(self, edit: Edit, attempt: AttemptId, source: ReadySource) -> None:
+    async def _record_abort(
+        self, edit: Edit, attempt: AttemptId, source: ReadySource, began: float
+    ) -> None:
         """We are cancelled, or broken, in mid-flight: say at once what may have been paid."""
         if not source.handed_over:
             await self._release(edit, attempt)
@@ -206,7 +213,22 @@ class Conductor:
                 attempt=attempt,
                 event=EditEvent.DOUBTED,
                 kind=Kind.CUT_OFF,
-                message="given up by this program while it waited for the answer",
+                message=_GIVEN_UP,
+            ),
+        )
+        self._report(
+            AttemptEnded(
+                key=edit.key.hex(),
+                attempt=str(attempt),
+                image=edit.keyed.row.image,
+                kind=Kind.CUT_OFF,
+                message=_GIVEN_UP,
+                request_id="",
+                status=None,
+                seconds=self._clock.monotonic() - began,
+                cost=self._price,
+                again_in=None,
+                items=edit.items,
             ),
         )
 
@@ -226,6 +248,23 @@ def _may_cost(kind: Kind | None) -> bool:
 
 def _sent(edit: Edit, attempt: AttemptId) -> AttemptSent:
     return AttemptSent(key=edit.key.hex(), attempt=str(attempt), image=edit.keyed.row.image)
+
+
+def _unsent(edit: Edit, attempt: AttemptId) -> AttemptEnded:
+    """No attempt after all: the source changed; it is keyed anew at once, but only once."""
+    return AttemptEnded(
+        key=edit.key.hex(),
+        attempt=str(attempt),
+        image=edit.keyed.row.image,
+        kind=Kind.SOURCE_CHANGED,
+        message="",
+        request_id="",
+        status=None,
+        seconds=0.0,
+        cost=NOTHING,
+        again_in=None if edit.rekeyed else 0.0,
+        items=edit.items,
+    )
 
 
 def _ended(

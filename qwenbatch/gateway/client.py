@@ -105,7 +105,9 @@ class GatewayClient:
         trace: TracebackType | None,
     ) -> None:
         if self._session is not None:
-            await self._session.close()
+            # When it is cancelled too, or what is left open would be told of on stderr.
+            with anyio.move_on_after(CONNECT_SECONDS, shield=True):
+                await self._session.close()
 
     async def post(self, body: RequestBody) -> Reply:
         """Send one edit and wait for its answer. Only cancellation and defects are raised.

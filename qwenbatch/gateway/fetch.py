@@ -83,7 +83,9 @@ class ResultFetcher:
         trace: TracebackType | None,
     ) -> None:
         if self._opened is not None:
-            await self._opened.close()
+            # When it is cancelled too, or what is left open would be told of on stderr.
+            with anyio.move_on_after(self._limits.connect, shield=True):
+                await self._opened.close()
 
     async def stream(self, url: str, sink: Sink) -> Unfetched | None:
         """Hand a result to `sink` in chunks; None once all of it was, its length checked.

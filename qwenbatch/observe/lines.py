@@ -12,6 +12,7 @@ from qwenbatch.observe.bad_rows import MOST_IN_FULL, BadRows
 from qwenbatch.observe.plain_text import plain
 from qwenbatch.observe.progress import Progress
 from qwenbatch.observe.proxied import proxied
+from qwenbatch.observe.words import bound_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,9 +30,9 @@ class Lines:
     """An observer that writes lines such as `14:03:10 412 of 1,204 items saved, 31 in flight`.
 
     `clock` is monotonic, in seconds; `wall` gives the time that stands before a line, in the zone
-    that the reader lives in. `most_rows` bad rows are told in full, all if
-    None. A stream that can no longer be written is left alone: `failure` then
-    says why, and the run goes on.
+    that the reader lives in. `most_rows` bad rows are told in full, all if None. Without `unasked`
+    nothing is written but what `write_standing` asks for. A stream that can no longer be written is
+    left alone: `failure` then says why, and the run goes on.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Lines:
         clock: Callable[[], float],
         wall: Callable[[], datetime],
         most_rows: int | None = MOST_IN_FULL,
+        unasked: bool = True,
     ) -> None:
         self.failure: str | None = None
         self._stream = stream
@@ -50,10 +52,13 @@ class Lines:
         self._progress = Progress()
         self._bad_rows = BadRows(self._encoding, most=most_rows)
         self._last = clock()
+        self._unasked = unasked
 
     def __call__(self, event: Event) -> None:
         """Take in an event, and write what is to be told of it."""
         self._progress.absorb(event, self._clock())
+        if not self._unasked:
+            return
         match event:
             case RunOpened():
                 self._write(_opening(event))
@@ -75,7 +80,7 @@ class Lines:
 
     def tick(self) -> None:
         """Write how the run stands if the last such line, or the start, is a minute ago."""
-        if self._clock() - self._last >= EVERY:
+        if self._unasked and self._clock() - self._last >= EVERY:
             self.write_standing()
 
     def write_standing(self) -> None:
@@ -115,6 +120,8 @@ def standing(view: View) -> str:
         parts.append(f"{dollars(view.exposure)} perhaps paid")
     if view.gate > 0:
         parts.append(f"the gateway wants a pause of {span(view.gate)}")
+    elif view.bound is not None:
+        parts.append(bound_words(view, view.bound))
     if view.stopping is not None:
         parts.append("stopping")
     if view.eta is not None and view.eta > 0:

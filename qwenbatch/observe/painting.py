@@ -13,7 +13,7 @@ from qwenbatch.core.money import dollars
 from qwenbatch.core.plain_urls import without_queries
 from qwenbatch.observe.amounts import number_of, per_second, span
 from qwenbatch.observe.plain_text import plain
-from qwenbatch.observe.words import KIND_WORDS
+from qwenbatch.observe.words import KIND_WORDS, bound_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +46,8 @@ class Painting:
             yield from brush.flow(list(group))
         if view.gate > 0:
             yield brush.line(f"the gateway wants a pause: {span(view.gate)} more", _DOUBT)
+        elif view.bound is not None:
+            yield brush.line(f"not more: {bound_words(view, view.bound)}", _QUIET)
         if view.stopping is not None:
             yield brush.line(f"stopping: {without_queries(view.stopping.message)}", _DOUBT)
         failures = view.failures[-1:] if options.max_width < _NARROW else view.failures
@@ -129,13 +131,16 @@ def _counts(view: View) -> Iterator[tuple[str, str]]:
 def _speed(view: View) -> Iterator[tuple[str, str]]:
     if view.eta is not None and view.eta > 0:
         yield f"about {span(view.eta)} left", _STRONG
-    yield f"{view.in_flight:,} in flight", ""
+    most = 0 if view.opened is None else view.opened.concurrency
+    yield f"{view.in_flight:,} {f'of {most:,} ' if most else ''}in flight", ""
     if view.waiting:
         yield f"{view.waiting:,} to be sent again", ""
     yield f"{per_second(view.rate_now)} now", ""
     yield f"{per_second(view.rate_overall)} overall", ""
     if view.pace is not None:
         yield f"pace {per_second(view.pace)}", ""
+    if view.deadline is not None:
+        yield f"deadline in {span(view.deadline)}", ""
 
 
 def _money(view: View) -> Iterator[tuple[str, str]]:

@@ -30,6 +30,7 @@ from qwenbatch.core.money import NOTHING, MicroUSD
 from qwenbatch.core.outcomes import ItemState
 from qwenbatch.core.summary import ItemCounts
 from qwenbatch.core.verdicts import RETRIED_ONCE, VERDICTS, Kind, Verdict
+from qwenbatch.observe.bounds import Bound, bound_of
 from qwenbatch.observe.speed import Speed
 from qwenbatch.observe.view import Failure, View
 
@@ -42,23 +43,28 @@ LAST_FAILURES = 5
 """So many of the last failures are kept."""
 
 
+_NEARLY = 0.98
+"""The share of a told rate at which it counts as reached."""
+
 _SAVED_FROM = (ItemState.PENDING, ItemState.UNCERTAIN, ItemState.LOST, ItemState.FAILED)
 
 
 class Progress:
     """The fold: `absorb` each event with its time, ask for a `view` at any time.
 
-    What it holds is bounded by the edits that are in flight or wait to be sent again.
+    What it holds is bounded by the edits that are in flight, or wait to be sent again or placed.
     """
 
     def __init__(self) -> None:
         self._opened: RunOpened | None = None
+        self._opened_at = 0.0
         self._planned: Planned | None = None
         self._rows = 0
         self._items = ItemCounts()
         self._flying: dict[str, AbstractSet[Kind]] = {}
         self._waiting: dict[str, AbstractSet[Kind]] = {}
         self._given_up = 0
+        self._placing: set[str] = set()
         self._paid = Speed()
         self._ended = Speed()
         self._saved = Speed()
@@ -76,7 +82,7 @@ class Progress:
         """Take in an event that happened at `now`, seconds of a monotonic clock."""
         match event:
             case RunOpened():
-                self._opened = event
+                self._opened, self._opened_at = event, now
             case Planning(rows=rows):
                 self._rows = rows
             case RowRefused():
@@ -94,9 +100,12 @@ class Progress:
             case FetchFailed(key=key, reason=reason, again_in=again_in):
                 self._failures.append(Failure(key[:12], Kind.UNFETCHED, reason, again_in))
                 self._given_up += again_in is None
+                if again_in is None:
+                    self._placing.discard(key)
             case ResultSaved():
                 self._save(event, now)
-            case ResultLost(path=path, reason=reason, items=items):
+            case ResultLost(key=key, path=path, reason=reason, items=items):
+                self._placing.discard(key)
                 self._failures.append(Failure(path, Kind.UNFETCHED, reason, None))
                 self._move(items, ItemState.LOST)
             case Stopping():
@@ -125,6 +134,9 @@ class Progress:
             rate_overall=speed.overall(now),
             pace=self._pace,
             gate=max(0.0, self._gate_until - now),
+            bound=self._bound(now),
+            placing=len(self._placing),
+            deadline=self._deadline(now),
             failures=tuple(self._failures),
             stopping=self._stopping,
             summary=self._summary,
@@ -160,6 +172,7 @@ class Progress:
             self._paid.add(now)
             self._ended.add(now)
             self._spent = MicroUSD(self._spent + event.cost)
+            self._placing.add(event.key)
             return
         if kind is not Kind.THROTTLED:
             self._failures.append(Failure(event.image, kind, event.message, event.again_in))
@@ -185,6 +198,7 @@ class Progress:
 
     def _save(self, event: ResultSaved, now: float) -> None:
         self._saved.add(now, event.items)
+        self._placing.discard(event.key)
         moved = self._move(event.items, ItemState.SAVED)
         if event.reused:
             self._items = replace(self._items, reused=self._items.reused + moved)
@@ -228,6 +242,28 @@ class Progress:
         if estimate is None or estimate.left is None:
             return None
         return MicroUSD(max(0, estimate.left - self._spent - self._exposure))
+
+    def _deadline(self, now: float) -> float | None:
+        opened = self._opened
+        if opened is None or opened.ends_in is None:
+            return None
+        return max(0.0, self._opened_at + opened.ends_in - now)
+
+    def _bound(self, now: float) -> Bound | None:
+        estimate, opened, flying = self._estimate(), self._opened, len(self._flying)
+        unsent = self._edits_left() - flying
+        if estimate is None or opened is None or not opened.concurrency or unsent <= 0:
+            return None
+        left, price = self._left(), estimate.cost // max(1, estimate.edits)
+        return bound_of(
+            gate=max(0.0, self._gate_until - now),
+            placing=len(self._placing),
+            affordable=None if left is None or not price else left // price - flying,
+            to_start=unsent - len(self._waiting),
+            in_flight=flying,
+            concurrency=opened.concurrency,
+            throttled=self._pace is not None and self._pace < opened.rate * _NEARLY,
+        )
 
     def _eta(self, now: float) -> float | None:
         if self._planned is None:

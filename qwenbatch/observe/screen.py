@@ -13,6 +13,7 @@ from rich.text import Text
 
 from qwenbatch.core.events import Event, Planned, Proxied, RunClosed
 from qwenbatch.observe.bad_rows import MOST_IN_FULL, BadRows
+from qwenbatch.observe.lines import standing
 from qwenbatch.observe.painting import Painting
 from qwenbatch.observe.progress import Progress
 from qwenbatch.observe.proxied import proxied
@@ -127,6 +128,11 @@ class Screen:
                 self._notes.append(proxied(event))
             if isinstance(event, Planned | RunClosed):
                 self._notes.extend(self._bad_rows.rest())
+
+    def write_standing(self) -> None:
+        """Let a line on how the run stands be printed above the live area, and stay there."""
+        with self._state:
+            self._notes.append(standing(self._progress.view(self._clock())))
 
     def tick(self) -> None:
         """Draw, unless the last drawing is less than a quarter of a second ago."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, TextIO
+
 from rich.console import Console
 
 
@@ -10,6 +12,15 @@ class Terminal(Console):
 
     Rich would point the program's stdout at nowhere and exit with status 1, in mid-run.
     """
+
+    def __init__(self, file: TextIO, *, ascii_only: bool = False, **others: Any) -> None:
+        super().__init__(file=file, **others)
+        self._ascii_only = ascii_only
+
+    @property
+    def encoding(self) -> str:
+        """What can be shown: the file's encoding, or only ASCII where the user's locale says so."""
+        return "ascii" if self._ascii_only else super().encoding
 
     def on_broken_pipe(self) -> None:
         """Let the error through; it is called while that error is handled."""

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from qwenbatch.core.money import MicroUSD
     from qwenbatch.core.summary import ItemCounts, Summary
     from qwenbatch.core.verdicts import Kind
+    from qwenbatch.observe.bounds import Bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,10 @@ class View:
 
     `rate_now` and `rate_overall` count edits that were paid, or, in a run that sends nothing,
     items that were saved. `exposure` is that of this run's attempts and of earlier ones for the
-    same edits. `gate` is how long nothing is sent yet because of a `Retry-After`. `eta`,
+    same edits. `gate` is how long nothing is sent yet because of a `Retry-After`.
+    `bound` is why there are not more, None where nothing is left to be started; `placing` counts
+    edits that were paid by this run and are not in place; `deadline` is in how long its hours or
+    its duration end. `eta`,
     `projected` (what the run will have cost, what is perhaps paid included) and `left` (what the
     caps leave by now) are None where unknown.
     """
@@ -48,6 +52,9 @@ class View:
     rate_overall: float
     pace: float | None
     gate: float
+    bound: Bound | None
+    placing: int
+    deadline: float | None
     failures: tuple[Failure, ...]
     stopping: Stopping | None
     summary: Summary | None

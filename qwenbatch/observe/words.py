@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from qwenbatch.core.stops import StopReason
 from qwenbatch.core.verdicts import Kind
+from qwenbatch.observe.amounts import per_second, span
+from qwenbatch.observe.bounds import Bound
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from qwenbatch.observe.view import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,3 +136,27 @@ STOP_WORDS: Mapping[StopReason, Words] = MappingProxyType(
     },
 )
 """Every reason to stop in words."""
+
+
+def bound_words(view: View, bound: Bound) -> str:  # noqa: PLR0911 - one return a bound
+    """Why a run sends no more than it does, in a few words."""
+    opened = view.opened
+    rate = 0.0 if opened is None else opened.rate
+    match bound:
+        case Bound.GATE:
+            return f"the gateway wants a pause of {span(view.gate)}"
+        case Bound.PLACEMENT:
+            return f"{view.placing:,} paid results are to be placed first"
+        case Bound.CAPS:
+            return "the caps wait for what is in flight"
+        case Bound.RETRIES:
+            return "all that is left waits to be sent again"
+        case Bound.CONCURRENCY:
+            return f"--concurrency allows {view.in_flight:,} in flight"
+        case Bound.THROTTLE:
+            pace = per_second(view.pace or 0.0)
+            return f"the gateway throttles: it bears {pace} of {per_second(rate)}"
+        case Bound.RATE:
+            return f"--rate allows {per_second(rate)}"
+        case never:
+            assert_never(never)

@@ -277,10 +277,20 @@ class Batch:
                 out=str(self._folders.out),
                 gateway=gateway,
                 sandbox=self._settings.sandbox,
+                concurrency=self._settings.concurrency,
+                rate=self._settings.rate,
+                ends_in=self._ends_in(),
             ),
         )
         if used := proxies.used():
             self._report(Proxied(proxies=tuple(map(str, used))))
+
+    def _ends_in(self) -> float | None:
+        """Seconds until the earlier of the run's deadlines."""
+        until, duration = self._settings.until, self._settings.max_duration
+        ends = [] if until is None else [until - self._clock.wall()]
+        ends += [] if duration is None else [self._began + duration - self._clock.monotonic()]
+        return max(0.0, min(ends)) if ends else None
 
     async def _tell_planned(self, writer: Writer, number: int) -> Estimate:
         foreseen = await estimate(self._settings, writer, run=number, clock=self._clock)

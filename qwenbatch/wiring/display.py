@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
 import sys
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -94,6 +95,8 @@ class Display:
             )
             if shown:
                 observers.append(self._shown(stack))
+            elif self._settings.quiet:
+                observers.append(self._plain_lines(unasked=False))
             if self._settings.metrics is not None:
                 observers.append(self._measured(self._settings.metrics))
             self._fanout = Fanout(observers)
@@ -112,6 +115,21 @@ class Display:
             if self._metrics is not None:
                 # Milliseconds on a disk of this machine, where the node exporter wants the file.
                 self._metrics.tick()
+
+    async def heed_questions(self) -> None:
+        """Say how the run stands whenever SIGUSR1 asks for it; until cancelled.
+
+        Where events go to stderr as JSON they tell it all, and no line comes between them.
+        """
+        try:
+            with anyio.open_signal_receiver(signal.SIGUSR1) as asked:
+                async for _ in asked:
+                    shown = self._screen or self._lines
+                    if shown is not None:
+                        shown.write_standing()
+        finally:
+            # Nobody listens any more, and it must not end what is left to be done.
+            signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
     async def ask(self, estimate: Estimate) -> bool:
         """Ask the person at the terminal whether to pay; True where nobody is to be asked."""
@@ -133,7 +151,11 @@ class Display:
         with ExitStack() as stack:
             if self._screen is not None:
                 stack.enter_context(self._screen.paused())
-            show(canaries, out=self._out, console=Terminal(file=sys.stderr))
+            show(
+                canaries,
+                out=self._out,
+                console=Terminal(sys.stderr, ascii_only=not _shows_unicode()),
+            )
             return await _says_yes("Look at them. Go on with the rest?")
 
     def tell_sizes(self, sizes: list[tuple[int, int, int]]) -> None:
@@ -171,7 +193,7 @@ class Display:
                 out=out,
                 command_again=again,
                 report=None if summary.estimate else shlex.join(["qwenbatch", "report", out]),
-                console=Terminal(file=sys.stdout),
+                console=Terminal(sys.stdout, ascii_only=not _shows_unicode()),
                 sandbox=sandbox,
             )
 
@@ -205,21 +227,31 @@ class Display:
             from qwenbatch.observe.screen import Screen, can_show  # noqa: PLC0415 - draws in rich
             from qwenbatch.observe.terminal import Terminal  # noqa: PLC0415 - likewise
 
-            console = Terminal(file=sys.stderr)
+            console = Terminal(sys.stderr, ascii_only=not _shows_unicode())
             if can_show(console):
                 self._screen = stack.enter_context(
                     Screen(console, clock=clock, most_rows=self._most_rows)
                 )
                 return self._screen
+        return self._plain_lines(unasked=True)
+
+    def _plain_lines(self, *, unasked: bool) -> Observer:
         from qwenbatch.observe.lines import Lines  # noqa: PLC0415 - one or the other
 
         self._lines = Lines(
             sys.stderr,
-            clock=clock,
+            clock=SystemClock().monotonic,
             wall=local_now,
             most_rows=self._most_rows,
+            unasked=unasked,
         )
         return self._lines
+
+
+def _shows_unicode() -> bool:
+    """Whether the locale allows more than ASCII: Python itself takes `C` for UTF-8."""
+    told = (os.environ.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG"))
+    return next(filter(None, told), "") not in {"C", "POSIX"}
 
 
 async def _says_yes(question: str) -> bool:

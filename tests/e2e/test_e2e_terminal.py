@@ -119,6 +119,22 @@ def test_a_paid_run_goes_on_if_told_to(terminal: Terminal, house: House) -> None
     assert house.books()["billed"] == 3
 
 
+def test_live_area_says_why_not_more_and_is_asked_by_a_signal(slow_desk: Desk) -> None:
+    slow_desk.rows(*slow_desk.items(3))
+    slow_desk.environment |= {"LC_ALL": "C", "NO_COLOR": "1"}
+    opened = Terminal(slow_desk, "--yes -c 2 & pid=$!; read x; kill -USR1 $pid; wait $pid")
+    try:
+        opened.shows("not more: --concurrency allows 2 in flight")
+        shown = opened.screen()
+        assert "2 of 2 in flight" in shown
+        assert shown.isascii()
+        opened.type("Enter")
+        opened.shows("0 of 3 items saved, 2 in flight")
+        opened.shows("3 pending")
+    finally:
+        opened.close()
+
+
 def test_a_signal_ends_the_question(terminal: Terminal, house: House) -> None:
     terminal.shows("go on?")
     terminal.type("C-c")
