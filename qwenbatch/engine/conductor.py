@@ -140,8 +140,10 @@ class Conductor:
         tally: Tally,
     ) -> AfterAttempt | Conducted:
         """From permit to ledger: whatever happens in here is recorded before it is left."""
+        began = self._clock.monotonic()
         try:
             await self._governor.departs()
+            # The wait for the departure says nothing about the gateway's latency.
             began = self._clock.monotonic()
             if self._governor.stopping:
                 reply: Reply = Withheld()
