@@ -98,7 +98,8 @@ CREATE TABLE items (
     PRIMARY KEY (manifest, number)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX items_key ON items (key) WHERE fault IS NULL;
+-- The first bytes of a key are as good as all of them, and take a quarter of the room.
+CREATE INDEX items_key ON items (substr(key, 1, 8)) WHERE fault IS NULL;
 
 -- A source's digest and looks, as long as its stat stays the same.
 CREATE TABLE sources (
@@ -179,53 +180,78 @@ CREATE TRIGGER edits_moved AFTER UPDATE OF state, kind ON edits BEGIN
         ON CONFLICT DO UPDATE SET edits = edits + 1;
 END;
 
--- Items that came to stand elsewhere: so many of the edit with this id and key, at `path` or, if
--- that is NULL, at all of its paths, under the edit's and the placement's state given here.
-CREATE VIEW moves AS SELECT
-    NULL AS key, NULL AS id, NULL AS path, NULL AS edit, NULL AS kind, NULL AS placement, NULL AS sign;
-
-CREATE TRIGGER moves_count INSTEAD OF INSERT ON moves BEGIN
-    INSERT INTO standings
-        SELECT 0, NEW.edit, ifnull(NEW.kind, ''),
-               CASE WHEN NEW.edit <> 'edited' THEN ''
-                    WHEN NEW.path IS NOT NULL THEN NEW.placement
-                    ELSE ifnull((SELECT p.state FROM placements p
-                                 WHERE p.edit = NEW.id AND p.path = i.path), '') END AS placement,
-               NEW.sign * count(*)
-        FROM items i
-        WHERE i.key = NEW.key AND i.fault IS NULL AND (NEW.path IS NULL OR i.path = NEW.path)
-        GROUP BY placement
-        ON CONFLICT DO UPDATE SET items = items + excluded.items;
-END;
-
+-- Items that come to stand elsewhere are taken from where they stood, and put there.
 CREATE TRIGGER edits_stood_inserted AFTER INSERT ON edits BEGIN
-    INSERT INTO moves VALUES (NEW.key, NEW.id, NULL, '', NULL, NULL, -1);
-    INSERT INTO moves VALUES (NEW.key, NEW.id, NULL, NEW.state, NEW.kind, NULL, 1);
+    INSERT INTO standings
+        SELECT 0, '', '', '', -1
+        FROM items i WHERE substr(i.key, 1, 8) = substr(NEW.key, 1, 8) AND i.key = NEW.key
+             AND i.fault IS NULL
+        ON CONFLICT DO UPDATE SET items = items + excluded.items;
+    INSERT INTO standings
+        SELECT 0, NEW.state, ifnull(NEW.kind, ''),
+               CASE WHEN NEW.state <> 'edited' THEN ''
+                    ELSE ifnull((SELECT p.state FROM placements p
+                                 WHERE p.edit = NEW.id AND p.path = i.path), '') END, 1
+        FROM items i WHERE substr(i.key, 1, 8) = substr(NEW.key, 1, 8) AND i.key = NEW.key
+             AND i.fault IS NULL
+        ON CONFLICT DO UPDATE SET items = items + excluded.items;
 END;
 CREATE TRIGGER edits_stood_moved AFTER UPDATE OF state, kind ON edits
     WHEN OLD.state <> NEW.state OR OLD.kind IS NOT NEW.kind BEGIN
-    INSERT INTO moves VALUES (OLD.key, OLD.id, NULL, OLD.state, OLD.kind, NULL, -1);
-    INSERT INTO moves VALUES (NEW.key, NEW.id, NULL, NEW.state, NEW.kind, NULL, 1);
+    INSERT INTO standings
+        SELECT 0, OLD.state, ifnull(OLD.kind, ''),
+               CASE WHEN OLD.state <> 'edited' THEN ''
+                    ELSE ifnull((SELECT p.state FROM placements p
+                                 WHERE p.edit = OLD.id AND p.path = i.path), '') END, -1
+        FROM items i WHERE substr(i.key, 1, 8) = substr(OLD.key, 1, 8) AND i.key = OLD.key
+             AND i.fault IS NULL
+        ON CONFLICT DO UPDATE SET items = items + excluded.items;
+    INSERT INTO standings
+        SELECT 0, NEW.state, ifnull(NEW.kind, ''),
+               CASE WHEN NEW.state <> 'edited' THEN ''
+                    ELSE ifnull((SELECT p.state FROM placements p
+                                 WHERE p.edit = NEW.id AND p.path = i.path), '') END, 1
+        FROM items i WHERE substr(i.key, 1, 8) = substr(NEW.key, 1, 8) AND i.key = NEW.key
+             AND i.fault IS NULL
+        ON CONFLICT DO UPDATE SET items = items + excluded.items;
 END;
 
 CREATE TRIGGER placements_inserted AFTER INSERT ON placements BEGIN
-    INSERT INTO moves SELECT e.key, e.id, NEW.path, e.state, e.kind, '', -1
-        FROM edits e WHERE e.id = NEW.edit AND e.state = 'edited';
-    INSERT INTO moves SELECT e.key, e.id, NEW.path, e.state, e.kind, NEW.state, 1
-        FROM edits e WHERE e.id = NEW.edit AND e.state = 'edited';
+    INSERT INTO standings
+        SELECT 0, e.state, ifnull(e.kind, ''), '', -1
+        FROM edits e JOIN items i ON substr(i.key, 1, 8) = substr(e.key, 1, 8) AND i.key = e.key
+        WHERE e.id = NEW.edit AND e.state = 'edited' AND i.fault IS NULL AND i.path = NEW.path
+        ON CONFLICT DO UPDATE SET items = items + excluded.items;
+    INSERT INTO standings
+        SELECT 0, e.state, ifnull(e.kind, ''), NEW.state, 1
+        FROM edits e JOIN items i ON substr(i.key, 1, 8) = substr(e.key, 1, 8) AND i.key = e.key
+        WHERE e.id = NEW.edit AND e.state = 'edited' AND i.fault IS NULL AND i.path = NEW.path
+        ON CONFLICT DO UPDATE SET items = items + excluded.items;
 END;
 CREATE TRIGGER placements_moved AFTER UPDATE OF state ON placements
     WHEN OLD.state <> NEW.state BEGIN
-    INSERT INTO moves SELECT e.key, e.id, NEW.path, e.state, e.kind, OLD.state, -1
-        FROM edits e WHERE e.id = NEW.edit AND e.state = 'edited';
-    INSERT INTO moves SELECT e.key, e.id, NEW.path, e.state, e.kind, NEW.state, 1
-        FROM edits e WHERE e.id = NEW.edit AND e.state = 'edited';
+    INSERT INTO standings
+        SELECT 0, e.state, ifnull(e.kind, ''), OLD.state, -1
+        FROM edits e JOIN items i ON substr(i.key, 1, 8) = substr(e.key, 1, 8) AND i.key = e.key
+        WHERE e.id = NEW.edit AND e.state = 'edited' AND i.fault IS NULL AND i.path = NEW.path
+        ON CONFLICT DO UPDATE SET items = items + excluded.items;
+    INSERT INTO standings
+        SELECT 0, e.state, ifnull(e.kind, ''), NEW.state, 1
+        FROM edits e JOIN items i ON substr(i.key, 1, 8) = substr(e.key, 1, 8) AND i.key = e.key
+        WHERE e.id = NEW.edit AND e.state = 'edited' AND i.fault IS NULL AND i.path = NEW.path
+        ON CONFLICT DO UPDATE SET items = items + excluded.items;
 END;
 CREATE TRIGGER placements_deleted AFTER DELETE ON placements BEGIN
-    INSERT INTO moves SELECT e.key, e.id, OLD.path, e.state, e.kind, OLD.state, -1
-        FROM edits e WHERE e.id = OLD.edit AND e.state = 'edited';
-    INSERT INTO moves SELECT e.key, e.id, OLD.path, e.state, e.kind, '', 1
-        FROM edits e WHERE e.id = OLD.edit AND e.state = 'edited';
+    INSERT INTO standings
+        SELECT 0, e.state, ifnull(e.kind, ''), OLD.state, -1
+        FROM edits e JOIN items i ON substr(i.key, 1, 8) = substr(e.key, 1, 8) AND i.key = e.key
+        WHERE e.id = OLD.edit AND e.state = 'edited' AND i.fault IS NULL AND i.path = OLD.path
+        ON CONFLICT DO UPDATE SET items = items + excluded.items;
+    INSERT INTO standings
+        SELECT 0, e.state, ifnull(e.kind, ''), '', 1
+        FROM edits e JOIN items i ON substr(i.key, 1, 8) = substr(e.key, 1, 8) AND i.key = e.key
+        WHERE e.id = OLD.edit AND e.state = 'edited' AND i.fault IS NULL AND i.path = OLD.path
+        ON CONFLICT DO UPDATE SET items = items + excluded.items;
 END;
 
 -- Items are never updated, only taken out and put in.

@@ -53,7 +53,7 @@ def _check(folder: Path, rows: int, *, outputs: bool) -> Iterator[Finding]:
     manifest = write_manifest(folder, rows, outputs=outputs)
     out = folder / "nothing-yet"
     spent = _qwenbatch("check", str(manifest), "-o", str(out), "--sandbox", "--json", "--quiet")
-    assert json.loads(spent.printed)["items"]["pending"] == rows
+    assert json.loads(spent.printed)["items"]["total"] == rows
     what = f"check {rows:,} rows {'with outputs' if outputs else 'whose names all clash'}"
     yield _per_row(what, spent, rows, bare_loop(manifest), CHECK_LOOPS)
     yield _memory(what, spent)
