@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from difflib import get_close_matches
 from math import isfinite
 from typing import TYPE_CHECKING
@@ -101,6 +101,32 @@ def time_of_day(text: str, now: datetime) -> float:
         if shown == wanted or before < wanted < shown:
             return ahead * 60.0
     raise ValueError(f"the local clock shows {text} on none of the next days")
+
+
+def since(text: str, now: datetime) -> float:
+    """`today`, `yesterday`, a date, or a time such as `24h` before now; seconds since the epoch.
+
+    Days begin at midnight of the local clock.
+    """
+    word = text.strip().lower()
+    if re.fullmatch(r"[\d.]+[smhd].*", word, re.ASCII):
+        return now.timestamp() - duration(word)
+    today = now.date()
+    if word in {"today", "yesterday"}:
+        day = today - timedelta(days=word == "yesterday")
+    else:
+        try:
+            day = date(*map(int, re.findall(r"\A(\d{4})-(\d\d)-(\d\d)\Z", word, re.ASCII)[0]))
+        except (ValueError, IndexError):
+            raise ValueError(
+                f"{text!r} is no day or time: write yesterday, today, {today}, 24h or 7d"
+            ) from None
+    if day > today:
+        raise ValueError(f"{day} is still to come: today is {today}")
+    try:
+        return datetime(day.year, day.month, day.day).timestamp()  # noqa: DTZ001 - the local clock's
+    except (ValueError, OverflowError, OSError):
+        raise ValueError(f"{day} is before any clock's time") from None
 
 
 def gateway(text: str) -> str:

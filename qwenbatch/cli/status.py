@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from qwenbatch.errors import UsageError
+
 OutFolder = Annotated[
     Path,
     typer.Argument(
@@ -31,6 +33,15 @@ LedgerPath = Annotated[
 def status(
     out: OutFolder,
     *,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            help="Tell first what happened since then, in local days: yesterday, today, a date"
+            " such as 2026-11-21, or 24h, 7d.",
+            metavar="WHEN",
+            show_default=False,
+        ),
+    ] = None,
     json: Annotated[
         bool,
         typer.Option("--json", help="Print one JSON object."),
@@ -42,7 +53,20 @@ def status(
     It takes no lock, needs no key, and works while a run is going on.
 
     Example: qwenbatch status out/shop
+
+    Example: qwenbatch status out/nightly --since yesterday
     """
     from qwenbatch.wiring.looking import tell_status  # noqa: PLC0415 - start-up
 
-    tell_status(out, ledger=ledger, to=sys.stdout, as_json=json)
+    moment = None if since is None else _moment(since)
+    tell_status(out, ledger=ledger, to=sys.stdout, as_json=json, since=moment)
+
+
+def _moment(text: str) -> float:
+    from qwenbatch.cli import parsing  # noqa: PLC0415 - start-up
+    from qwenbatch.wiring.clock import local_now  # noqa: PLC0415 - start-up
+
+    try:
+        return parsing.since(text, local_now())
+    except ValueError as error:
+        raise UsageError(f"--since: {error}", "see `qwenbatch status --help`") from None

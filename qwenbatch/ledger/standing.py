@@ -69,7 +69,7 @@ def read_standing(db: apsw.Connection, live: Holder | None = None) -> LedgerStan
         reserved=MicroUSD(reserved),
         uncertain=MicroUSD(uncertain),
         maybe_twice=_maybe_twice(db, running=running),
-        runs=_last_runs(db),
+        runs=read_runs(db, "true", {"most": MOST_RUNS}),
         live=live,
         in_flight=in_flight,
     )
@@ -144,14 +144,17 @@ def _maybe_twice(db: apsw.Connection, *, running: bool) -> MicroUSD:
     )
 
 
-def _last_runs(db: apsw.Connection) -> tuple[RunRecord, ...]:
+def read_runs(
+    db: apsw.Connection, which: str, values: dict[str, int | bool]
+) -> tuple[RunRecord, ...]:
+    """The last `most` runs for which an SQL condition on `runs r` holds, the latest first."""
     rows = all_rows(
         db.execute(
-            "SELECT r.name, r.manifest, r.started_at, r.ended_at, r.stopped_by, r.exit_status,"
+            "SELECT r.name, r.manifest, r.started_at, r.ended_at, r.stopped_by, r.exit_status,"  # noqa: S608 - constants of callers
             " r.summary, ifnull(s.attempts, 0), ifnull(s.paid, 0)"
             " FROM runs r LEFT JOIN spending s ON s.scope = 'run' AND s.id = r.id"
-            " ORDER BY r.id DESC LIMIT ?",
-            (MOST_RUNS,),
+            f" WHERE {which} ORDER BY r.id DESC LIMIT :most",
+            values,
         ),
     )
     return tuple(_run(*row) for row in rows)

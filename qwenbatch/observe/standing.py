@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from qwenbatch.core.money import dollars
 from qwenbatch.core.states import EditState
-from qwenbatch.core.stops import ExitStatus
-from qwenbatch.observe.amounts import number_of, span
+from qwenbatch.observe.amounts import number_of
 from qwenbatch.observe.plain_text import plain
-from qwenbatch.observe.words import KIND_WORDS, STOP_WORDS
+from qwenbatch.observe.run_facts import facts_of_run
+from qwenbatch.observe.since import lines_since
+from qwenbatch.observe.words import KIND_WORDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from qwenbatch.core.standing import LedgerStanding, RunRecord
+    from qwenbatch.core.since import Since
+    from qwenbatch.core.standing import LedgerStanding
     from qwenbatch.observe.terminal import Terminal
 
 _MOST_PATH = 4096
@@ -36,6 +35,7 @@ class Remedies:
 
 def tell_standing(
     standing: LedgerStanding,
+    lately: Since | None = None,
     *,
     out: str,
     remedies: Remedies,
@@ -43,6 +43,7 @@ def tell_standing(
 ) -> None:
     """Print counts, money, what may have been paid, and the last runs.
 
+    What happened `lately`, if that is told, comes first, and its runs in place of the last ones.
     Raises OSError where nobody reads any more.
     """
     page = _Page(console)
@@ -50,11 +51,16 @@ def tell_standing(
     if standing.live is not None:
         page.line(f"a run is going on: {standing.live}", "green")
         page.line("the figures are of this moment", "green")
+    if lately is not None:
+        for text, style in lines_since(lately, running=standing.live is not None):
+            page.line(text, style)
+        page.line("now, over all:", "bold")
     _tell_items(page, standing)
     _tell_failures(page, standing)
     _tell_edits(page, standing)
     _tell_money(page, standing, remedies)
-    _tell_runs(page, standing)
+    if lately is None:
+        _tell_runs(page, standing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,30 +137,5 @@ def _tell_runs(page: _Page, standing: LedgerStanding) -> None:
     for number, run in enumerate(standing.runs):
         # Only the latest can hold the ledger: whatever began before it and did not end is dead.
         running = standing.live is not None and number == 0
-        page.line(f"  {', '.join(_facts(run, running=running))}")
+        page.line(f"  {facts_of_run(run, running=running)}")
         page.line(f"    {run.source}", "dim")
-
-
-def _facts(run: RunRecord, *, running: bool) -> Iterator[str]:
-    yield f"{datetime.fromtimestamp(run.started_at, UTC):%Y-%m-%d %H:%M}"
-    if run.ended_at is not None:
-        yield span(run.ended_at - run.started_at)
-    if run.saved is not None and run.total is not None:
-        yield f"{run.saved:,} of {number_of(run.total, 'item')} saved"
-    yield f"{dollars(run.spent)} spent ({number_of(run.attempts, 'attempt')})"
-    yield end_of_run(run, running=running)
-
-
-def end_of_run(run: RunRecord, *, running: bool) -> str:
-    """How a run ended, in words; `running`: it is going on."""
-    if run.ended_at is None:
-        return "running" if running else "did not end: it was killed, or the machine stopped"
-    if run.stopped_by is not None:
-        return f"stopped ({run.stopped_by}): {STOP_WORDS[run.stopped_by].means}"
-    match run.exit_status:
-        case ExitStatus.SAVED:
-            return "every item saved"
-        case ExitStatus.UNCERTAIN:
-            return "finished, some edits uncertain"
-        case _:
-            return "finished, not every item saved"

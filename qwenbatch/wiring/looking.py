@@ -13,6 +13,7 @@ from qwenbatch.errors import DiskError, LedgerError
 from qwenbatch.ledger.database import translated, trusted
 from qwenbatch.ledger.location import locate
 from qwenbatch.ledger.lock import holder
+from qwenbatch.ledger.since import read_since
 from qwenbatch.ledger.standing import has_open_run, last_command, read_standing
 from qwenbatch.observe.standing import Remedies, tell_standing
 from qwenbatch.observe.terminal import Terminal
@@ -94,21 +95,33 @@ def permitted(out: Path) -> Iterator[None]:
         ) from error
 
 
-def tell_status(out: Path, *, ledger: Path | None, to: TextIO, as_json: bool) -> None:
+def tell_status(
+    out: Path,
+    *,
+    ledger: Path | None,
+    to: TextIO,
+    as_json: bool,
+    since: float | None = None,
+) -> None:
     """Print how the ledger of `out` stands. It works while a run is going on.
+
+    What happened since a moment, in seconds since the epoch, is told first if that is asked for.
 
     Raises LedgerError if there is no ledger, DiskError where `to` cannot be written.
     """
     folder = Path(os.path.abspath(out))  # noqa: PTH100 - resolve would follow links
     with looked_at(folder, ledger) as db:
-        standing = read_standing(db, live_run(db, folder, ledger))
+        live = live_run(db, folder, ledger)
+        standing = read_standing(db, live)
+        lately = None if since is None else read_since(db, since, running=live is not None)
         remedies = _remedies(db, out)
     with printed(to):
         if as_json:
-            to.write(json.dumps(standing.to_json()) + "\n")
+            told = {**standing.to_json(), "since": None if lately is None else lately.to_json()}
+            to.write(json.dumps(told) + "\n")
         else:
             console = Terminal(file=to, highlight=False)
-            tell_standing(standing, out=str(folder), remedies=remedies, console=console)
+            tell_standing(standing, lately, out=str(folder), remedies=remedies, console=console)
         to.flush()
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from qwenbatch.core.money import MicroUSD, dollars
 from qwenbatch.core.outcomes import ItemState
 from qwenbatch.core.standing import utc
-from qwenbatch.observe.standing import end_of_run
+from qwenbatch.observe.run_facts import end_of_run
 from qwenbatch.observe.words import KIND_WORDS
 from qwenbatch.report.page_data import PageHead, PageRun, PageWords
 from qwenbatch.wiring.settings import SANDBOX

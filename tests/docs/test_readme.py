@@ -138,7 +138,7 @@ def test_readme_speaks_of_options_that_exist() -> None:
             cwd="/",
             env=dict(os.environ, COLUMNS="200"),
         ).stdout
-        for words in (["--help"], ["run", "--help"])
+        for words in (["--help"], *([name, "--help"] for name in ("run", "status", "schedule")))
     )
     for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)):
         assert option in shown or option in {"--state", "--help", "--readme"}, option
