@@ -63,6 +63,7 @@ def _run(told: Told, watch: Watched) -> Summary:
         out=settings.out_folder,
         asks_to_pay=asks and not options.sandbox,
         asks_to_go_on=asks,
+        traced=True,
     )
     summary = watch.summary = _lead(settings, display)
     folder = str(settings.out_folder)

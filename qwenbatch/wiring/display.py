@@ -22,6 +22,7 @@ from qwenbatch.errors import DiskError
 from qwenbatch.observe.bad_rows import MOST_IN_FULL
 from qwenbatch.observe.fanout import Fanout
 from qwenbatch.wiring.clock import SystemClock, local_now
+from qwenbatch.wiring.telemetry import telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -56,7 +57,7 @@ class Display:
 
     `out` is OUT, `asks_to_pay` whether the person at the terminal is asked before the first POST,
     `asks_to_go_on` whether after the canaries. With `every_row` every bad row is told in full,
-    otherwise the first ones.
+    otherwise the first ones. `traced`: OpenTelemetry is told too, where the environment asks.
     """
 
     def __init__(
@@ -67,11 +68,13 @@ class Display:
         asks_to_pay: bool,
         asks_to_go_on: bool,
         every_row: bool = False,
+        traced: bool = False,
     ) -> None:
         self._settings = settings
         self._out = out
         self._asks_to_pay = asks_to_pay
         self._asks_to_go_on = asks_to_go_on
+        self._traced = traced
         self._most_rows = None if every_row else MOST_IN_FULL
         self._screen: Screen | None = None
         self._lines: Lines | None = None
@@ -99,6 +102,9 @@ class Display:
                 observers.append(self._plain_lines(unasked=False))
             if self._settings.metrics is not None:
                 observers.append(self._measured(self._settings.metrics))
+            if self._traced:
+                told = stack.enter_context(telemetry())
+                observers += [] if told is None else [told]
             self._fanout = Fanout(observers)
             yield
 
