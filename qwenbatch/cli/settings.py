@@ -12,6 +12,8 @@ from qwenbatch.errors import UsageError
 from qwenbatch.wiring.settings import GATEWAY, RunSettings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from _typeshed import DataclassInstance
 
     from qwenbatch.cli.options import Options
@@ -22,7 +24,11 @@ T = TypeVar("T", bound="DataclassInstance")
 
 def run_settings(told: Told) -> RunSettings:
     """The settings of a run; UsageError for options that make no sense together."""
-    options = told.options
+    return settings_of(told.options, source=told.source)
+
+
+def settings_of(options: Options, *, source: Path) -> RunSettings:
+    """The settings of a run over a source; UsageError as for `run_settings`."""
     if options.sandbox and options.gateway != GATEWAY:
         raise UsageError(
             "--sandbox and --gateway exclude each other",
@@ -36,7 +42,7 @@ def run_settings(told: Told) -> RunSettings:
     settings = from_options(
         RunSettings,
         options,
-        source=told.source,
+        source=source,
         caps=from_options(Caps, options),
         asked=Asked(
             resend_uncertain=options.resend_uncertain,

@@ -143,6 +143,21 @@ def state_of(standing: Standing, *, invalid: bool) -> ItemState:  # noqa: PLR091
             return ItemState.PENDING
 
 
+def is_final(fate: Fate | None, state: ItemState) -> bool:
+    """Whether nothing more will become of an item in a run that goes on.
+
+    Asked once its edit came to an end, or where there is nothing to do about it. What is pending
+    may change until the run is over; so may a lost result that is to be sent again.
+    """
+    match fate:
+        case None | Fate.SAVED | Fate.HELD | Fate.INVALID:
+            return True
+        case Fate.RESEND_LOST if state is ItemState.LOST:
+            return False
+        case Fate.SEND | Fate.PLACE | Fate.RESEND_LOST:
+            return state is not ItemState.PENDING
+
+
 def failure_of(standing: Standing, state: ItemState) -> Kind | None:
     """The kind under which an item that is not saved is told among the failures."""
     match state:

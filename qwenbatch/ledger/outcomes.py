@@ -31,19 +31,24 @@ PAGE = 1000
 IN_FLIGHT = "in flight: a run is waiting for its answer"
 """The reason of an item whose edit is being sent at this moment."""
 
-_ITEMS = """
-    SELECT i.manifest, i.number, i.line, i.image, i.inline, i.instruction, i.negative_prompt,
-           i.watermark, i.take, i.output, i.id, i.extra, i.key, i.path, i.fault,
-           e.id AS edit, e.state AS edit_state, e.kind,
-           p.state AS placement, p.suffix, p.replaced, p.digest, p.size, p.mtime, p.inode,
-           m.path AS manifest_path
+COLUMNS = """
+    i.manifest, i.number, i.line, i.image, i.inline, i.instruction, i.negative_prompt,
+    i.watermark, i.take, i.output, i.id, i.extra, {rows}.key, {rows}.path, {rows}.fault,
+    e.id AS edit, e.state AS edit_state, e.kind,
+    {placement} AS placement, p.suffix, p.replaced, p.digest, p.size, p.mtime, p.inode,
+    m.path AS manifest_path
+"""
+"""The columns of an `ItemRow`: `rows` names the table of keys, `placement` a placement's state."""
+
+_ITEMS = f"""
+    SELECT {COLUMNS.format(rows="i", placement="p.state")}
     FROM items i
     JOIN manifests m ON m.id = i.manifest
     LEFT JOIN edits e ON e.key = i.key
     LEFT JOIN placements p ON p.path = i.path AND p.edit = e.id
     WHERE (i.manifest, i.number) > (?, ?)
     ORDER BY i.manifest, i.number LIMIT ?
-"""
+"""  # noqa: S608 - of constants
 
 _ATTEMPTS = """
     SELECT edit, state, price, sent_at, ended_at, kind, message, request_id, width, height
@@ -71,8 +76,8 @@ class ItemRecord(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float | None = None
 
 
-class _Item(msgspec.Struct, gc=False):
-    """A row of the query `_ITEMS`, its columns in their order."""
+class ItemRow(msgspec.Struct, gc=False):
+    """A row of a query for `COLUMNS`, in their order."""
 
     manifest: int
     number: int
@@ -102,7 +107,7 @@ class _Item(msgspec.Struct, gc=False):
     manifest_path: str
 
 
-class _Attempt(msgspec.Struct, gc=False):
+class AttemptRow(msgspec.Struct, gc=False):
     """A row of the query `_ATTEMPTS`, its columns in their order."""
 
     edit: int
@@ -142,14 +147,14 @@ def read_items(
     """
     manifest, number = 0, 0
     while rows := all_rows(db.execute(_ITEMS, (manifest, number, PAGE))):
-        page = [_Item(*row) for row in rows]
+        page = [ItemRow(*row) for row in rows]
         manifest, number = page[-1].manifest, page[-1].number
         if state is not None:
             page = [item for item in page if _state(item, running=running) is state]
-        attempts = _attempts(db, page)
+        attempts = attempts_of(db, page)
         for item in page:
             sent = attempts.get(item.edit, [])
-            outcome = _outcome(item, sent, out, running=running)
+            outcome = outcome_of(item, sent, out, running=running)
             yield ItemRecord(
                 outcome=outcome,
                 manifest=item.manifest_path,
@@ -175,25 +180,32 @@ def has_inline(db: apsw.Connection) -> bool:
     return bool(db.execute("SELECT EXISTS (SELECT 1 FROM items WHERE inline IS NOT NULL)").get)
 
 
-def _attempts(db: apsw.Connection, page: list[_Item]) -> dict[int | None, list[_Attempt]]:
+def attempts_of(db: apsw.Connection, page: list[ItemRow]) -> dict[int | None, list[AttemptRow]]:
     """The attempts of a page's edits, in the order in which they were sent."""
     edits = list({item.edit for item in page if item.edit is not None})
-    found: dict[int | None, list[_Attempt]] = {}
+    found: dict[int | None, list[AttemptRow]] = {}
     for row in db.execute(_ATTEMPTS, (dump_json(edits),)):
-        attempt = _Attempt(*row)
+        attempt = AttemptRow(*row)
         found.setdefault(attempt.edit, []).append(attempt)
     return found
 
 
-def _state(item: _Item, *, running: bool) -> ItemState:
+def _state(item: ItemRow, *, running: bool) -> ItemState:
     return state_of(_standing(item, running=running), invalid=item.fault is not None)
 
 
-def _standing(item: _Item, *, running: bool) -> Standing:
+def _standing(item: ItemRow, *, running: bool) -> Standing:
     return standing_of(item.edit_state, item.kind, item.placement, running=running)
 
 
-def _outcome(item: _Item, attempts: list[_Attempt], out: Path, *, running: bool) -> Outcome:
+def outcome_of(
+    item: ItemRow,
+    attempts: list[AttemptRow],
+    out: Path,
+    *,
+    running: bool = False,
+) -> Outcome:
+    """What became of an item, from its row and its edit's attempts; as `read_items` says it."""
     state, standing = _state(item, running=running), _standing(item, running=running)
     kind = failure_of(standing, state)
     paid = [attempt for attempt in attempts if attempt.state == AttemptState.PAID]
@@ -223,7 +235,7 @@ def _outcome(item: _Item, attempts: list[_Attempt], out: Path, *, running: bool)
     )
 
 
-def _reason(item: _Item, kind: Kind | None, attempts: list[_Attempt]) -> str:
+def _reason(item: ItemRow, kind: Kind | None, attempts: list[AttemptRow]) -> str:
     """Why the row is invalid; or the gateway's words, if the last attempt ended with this kind."""
     if item.fault is not None:
         return item.fault
@@ -232,14 +244,14 @@ def _reason(item: _Item, kind: Kind | None, attempts: list[_Attempt]) -> str:
     return ""
 
 
-def _result(item: _Item, state: ItemState, out: Path) -> str | None:
+def _result(item: ItemRow, state: ItemState, out: Path) -> str | None:
     """Where the result is in place; None where it made room for another edit's."""
     if state is not ItemState.SAVED or item.path is None or item.replaced is not None:
         return None
     return str(out / (item.path + (item.suffix or "")))
 
 
-def _placement(item: _Item) -> Placement | None:
+def _placement(item: ItemRow) -> Placement | None:
     """The file of an item's saved result."""
     if item.path is None:
         return None
@@ -249,20 +261,20 @@ def _placement(item: _Item) -> Placement | None:
     return Placement(path=item.path, suffix=item.suffix or "", digest=item.digest, stamp=stamp)
 
 
-def _telling(attempts: list[_Attempt]) -> _Attempt | None:
+def _telling(attempts: list[AttemptRow]) -> AttemptRow | None:
     """The last attempt that was paid; if none was, the last one."""
     paid = [attempt for attempt in attempts if attempt.state == AttemptState.PAID]
     telling = paid or attempts
     return telling[-1] if telling else None
 
 
-def _seconds(attempt: _Attempt | None) -> float | None:
+def _seconds(attempt: AttemptRow | None) -> float | None:
     if attempt is None or attempt.ended_at is None:
         return None
     return max(0, attempt.ended_at - attempt.sent_at) / 1000
 
 
-def _finished_at(attempts: list[_Attempt]) -> str | None:
+def _finished_at(attempts: list[AttemptRow]) -> str | None:
     if not attempts or attempts[-1].ended_at is None:
         return None
     return utc(attempts[-1].ended_at / 1000)

@@ -191,7 +191,7 @@ def _item(
         None if row.extra == b"{}" else row.extra,
         key,
         path,
-        None if fault is None else _words(_decode_fault(fault)),
+        None if fault is None else fault_words(_decode_fault(fault)),
     )
 
 
@@ -205,6 +205,7 @@ def _image(source: Source | None) -> str:
     return f"{source.manifest}#{source.offset}"
 
 
-def _words(fault: Fault) -> str:
+def fault_words(fault: Fault) -> str:
+    """Why a row is invalid, as the ledger keeps it for people."""
     column = f"{fault.column}: " if fault.column else ""
     return f"{column}{fault.reason}"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import secrets
 import signal
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
@@ -40,7 +40,8 @@ from qwenbatch.wiring.proxies import proxies_for
 from qwenbatch.wiring.settings import api_key
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from anyio.abc import TaskStatus
 
@@ -48,8 +49,8 @@ if TYPE_CHECKING:
     from qwenbatch.engine.ports import Approve, Report
     from qwenbatch.gateway.proxies import Proxies
     from qwenbatch.ledger.writer import Writer
-    from qwenbatch.manifest.read import Manifest
     from qwenbatch.wiring.opening import OpenLedger
+    from qwenbatch.wiring.planning import Rows
     from qwenbatch.wiring.settings import RunSettings
 
 SPOOLED_PER_SLOT = 2
@@ -58,10 +59,35 @@ SPOOLED_PER_SLOT = 2
 USER_AGENT = f"qwenbatch/{__version__}"
 
 
+class Follower(Protocol):
+    """Whoever looks at single items while the run goes on, and after it, beside its summary."""
+
+    def begin(self, ledger: Writer, manifest: str) -> None:
+        """The plan stands: the ledger has every item of it, under the manifest's name."""
+
+    async def finish(self) -> None:
+        """Nothing more becomes of any item; the ledger stays open until this returns."""
+
+    def close(self) -> None:
+        """The ledger is closed now, whether or not the run got so far."""
+
+
+@contextmanager
+def signals() -> Iterator[AsyncIterator[StopReason]]:
+    """The reasons to stop that signals give; the main thread's loop alone can hear them."""
+    with anyio.open_signal_receiver(*_heeded()) as arrived:
+        yield (
+            StopReason.INTERRUPTED if number == signal.SIGINT else StopReason.TERMINATED
+            async for number in arrived
+        )
+
+
 class Batch:
     """A run and all that it is made of.
 
-    `ask` is asked before anything is paid, `approve` before anything follows the canaries.
+    `ask` is asked before anything is paid, `approve` before anything follows the canaries. `stops`
+    gives reasons to stop as they come: the first ends the sending, the second gives up what is in
+    flight. `rows` are the items, those of the settings' source if None.
     """
 
     def __init__(
@@ -71,8 +97,14 @@ class Batch:
         report: Report,
         ask: Callable[[Estimate], Awaitable[bool]],
         approve: Approve,
+        stops: Callable[[], AbstractContextManager[AsyncIterator[StopReason]]] = signals,
+        rows: Rows | None = None,
+        follower: Follower | None = None,
     ) -> None:
         self._settings = settings
+        self._stops = stops
+        self._rows = rows
+        self._follower = follower
         self._report = report
         self._ask = ask
         self._approve = approve
@@ -92,8 +124,8 @@ class Batch:
         """
         async with AsyncExitStack() as stack:
             # First of all: a signal that comes while all this is opened is heard once it is open.
-            arrived = stack.enter_context(anyio.open_signal_receiver(*_heeded()))
-            manifest = manifest_of(self._settings)
+            arrived = stack.enter_context(self._stops())
+            manifest = self._rows or manifest_of(self._settings)
             if not self._settings.sandbox:
                 api_key()  # a missing one is said before anything is opened
             proxies = proxies_for(self._settings)
@@ -105,8 +137,10 @@ class Batch:
                 closing(Spool(ledger.spool, records=SPOOLED_PER_SLOT * self._settings.concurrency)),
             )
             governor = await self._governor(writer, gateway)
-            async with anyio.create_task_group() as signals:
-                await signals.start(self._watch_signals, arrived, governor)
+            if self._follower is not None:
+                stack.callback(self._follower.close)
+            async with anyio.create_task_group() as watch:
+                await watch.start(self._heed, arrived, governor)
                 self._tell_opened(str(manifest.path), gateway, proxies)
                 with self._scope:
                     await self._lead(
@@ -118,7 +152,9 @@ class Batch:
                         proxies=proxies,
                     )
                 summary = await unbroken(self._close(writer, number, governor, gateway))
-                signals.cancel_scope.cancel()
+                if self._follower is not None:
+                    await self._follower.finish()
+                watch.cancel_scope.cancel()
             return summary
         raise AssertionError  # the stack swallows no exception
 
@@ -134,7 +170,8 @@ class Batch:
                 manifest=manifest,
                 spooled=spooled,
                 now=self._now(),
-                command=command_of(self._settings),
+                # What a program states itself, no command starts again.
+                command=() if self._rows else command_of(self._settings),
             ),
         )
 
@@ -156,7 +193,7 @@ class Batch:
 
     async def _lead(
         self,
-        manifest: Manifest,
+        manifest: Rows,
         writer: Writer,
         governor: Governor,
         *,
@@ -187,6 +224,8 @@ class Batch:
             agenda = Agenda(writer)
             await agenda.open_placements()
             self._opened = True
+            if self._follower is not None:
+                self._follower.begin(writer, str(manifest.path))
             site = Site(
                 settings=self._settings,
                 folders=self._folders,
@@ -213,25 +252,24 @@ class Batch:
         caps, wall = self._settings.caps, self._clock.wall
         return Ledger(writer, run=number, caps=caps, spool=spool, wall=wall)
 
-    async def _record_items(self, writer: Writer, manifest: Manifest) -> None:
+    async def _record_items(self, writer: Writer, manifest: Rows) -> None:
         await writer(lambda db: runs.record_items(db, str(manifest.path)))
 
-    async def _watch_signals(
+    async def _heed(
         self,
-        arrived: AsyncIterator[signal.Signals],
+        arrived: AsyncIterator[StopReason],
         governor: Governor,
         *,
         task_status: TaskStatus[None],
     ) -> None:
-        """The first signal stops sending; the second gives up what is in flight."""
+        """The first reason to stop ends the sending; the second gives up what is in flight."""
         task_status.started()
         told = False
-        async for number in arrived:
+        async for reason in arrived:
             if told:
                 self._scope.cancel()
-            interrupted = number == signal.SIGINT
             governor.stop(
-                StopReason.INTERRUPTED if interrupted else StopReason.TERMINATED,
+                reason,
                 "what is in flight is awaited; once more gives it up as uncertain",
             )
             told = True

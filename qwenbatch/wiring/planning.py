@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import anyio
 import anyio.to_thread
@@ -21,8 +21,10 @@ from qwenbatch.manifest.read import open_manifest
 from qwenbatch.results.occupancy import Occupancy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
+    from qwenbatch.core.items import BadRow, Row
     from qwenbatch.engine.ports import Clock, Report
     from qwenbatch.ledger.writer import Writer
     from qwenbatch.manifest.read import Manifest
@@ -30,6 +32,17 @@ if TYPE_CHECKING:
     from qwenbatch.wiring.settings import RunSettings
 
 DAY_SECONDS = 86_400
+
+
+class Rows(Protocol):
+    """Where items come from, and the path or name by which the ledger remembers them."""
+
+    @property
+    def path(self) -> Path:
+        """The path of a manifest or folder, or another name."""
+
+    def __iter__(self) -> Iterator[Row | BadRow]:
+        """The rows, read once."""
 
 
 def manifest_of(settings: RunSettings) -> Manifest:
@@ -48,7 +61,7 @@ def manifest_of(settings: RunSettings) -> Manifest:
 
 async def make_plan(
     settings: RunSettings,
-    manifest: Manifest,
+    manifest: Rows,
     folders: OutFolders,
     writer: Writer,
     *,

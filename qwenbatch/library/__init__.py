@@ -1,0 +1,1 @@
+"""The engine for programs: `qwenbatch.open` and `qwenbatch.run`."""

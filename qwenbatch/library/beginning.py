@@ -1,0 +1,39 @@
+"""Begins a run, over a manifest or over items that a program states."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qwenbatch.library.course import Course
+from qwenbatch.library.listed import Listed
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import AsyncIterable, Iterable
+
+    from qwenbatch.library.settings import Settings, StrPath
+    from qwenbatch.manifest.item_rows import Item
+
+ITEMS = "items"
+"""The name by which a ledger remembers the items that a program states, unless told another."""
+
+
+def begin(
+    items: StrPath | Iterable[Item] | AsyncIterable[Item],
+    name: str,
+    settings: Settings,
+    out: StrPath,
+    *,
+    loop: asyncio.AbstractEventLoop | None = None,
+) -> Course:
+    """Begin a run over a manifest or folder, named by its path, or over items under a name.
+
+    `loop` is where asynchronous items are waited for. UsageError where a setting makes no sense.
+    """
+    folder = Path(os.path.abspath(out))  # noqa: PTH100 - resolve would follow links
+    if isinstance(items, str | os.PathLike):
+        return Course(settings.of_run(Path(items), folder), None)
+    told = settings.of_run(Path(name), folder)
+    return Course(told, Listed(items, told, loop=loop))
