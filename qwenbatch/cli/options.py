@@ -124,6 +124,24 @@ class Options:
             "Results may overwrite files that are not ours, or were altered.",
         ),
     ] = False
+    sidecar: Annotated[
+        bool,
+        Option(
+            forms.FLAG,
+            Purpose.PLACES,
+            "Write NAME.json beside each result: what was asked of which picture, what it cost.",
+            of_run=True,
+        ),
+    ] = False
+    embed: Annotated[
+        bool,
+        Option(
+            forms.FLAG,
+            Purpose.PLACES,
+            "Put instruction, model, request id and edit key into each PNG, as texts.",
+            of_run=True,
+        ),
+    ] = False
     ledger: Annotated[
         Path | None,
         Option(

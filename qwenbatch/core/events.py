@@ -61,7 +61,7 @@ class RowRefused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowWarned:
-    """A row will be edited, but a person should know this first."""
+    """A person should know this of a row, or of its result; it is edited all the same."""
 
     where: str
     image: str

@@ -170,7 +170,7 @@ class Placer:
             await anyio.sleep(wait or 0.0)
             for url in urls:
                 async with self._fetches, self._shelf.stage() as stage:
-                    fetched = await self._fetcher.fetch(url, stage)
+                    fetched = await self._fetcher.fetch(job.edit.key, url, stage)
                     if isinstance(fetched, Staged):
                         return await self._put(job, placement, fetched)
                 failure = fetched

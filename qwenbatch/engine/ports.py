@@ -219,8 +219,8 @@ class Stage(Protocol):
 class Fetcher(Protocol):
     """Gets results from where the service put them."""
 
-    async def fetch(self, url: str, stage: Stage) -> Fetched:
-        """Stream a result into a stage, and verify it."""
+    async def fetch(self, key: EditKey, url: str, stage: Stage) -> Fetched:
+        """Stream an edit's result into a stage, and verify it."""
 
 
 class Shelf(Protocol):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 from contextlib import asynccontextmanager, suppress
@@ -16,7 +15,9 @@ import anyio
 from qwenbatch.errors import PictureError
 from qwenbatch.results.disk import translated
 from qwenbatch.results.folders import REPLACED, OutFolders, flush_folder, make_parents
+from qwenbatch.results.link import NO_LINKS, link
 from qwenbatch.results.occupancy import digest_of, stamp_of
+from qwenbatch.results.sidecars import drop_sidecar
 from qwenbatch.results.stage import USUAL_MODE, Stage, Verifier, staged
 
 if TYPE_CHECKING:
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from qwenbatch.core.results import Staged
 
 _CHUNK = 256 * 1024
-
-NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
-"""How a file system says that it has no hard links, or no more of them."""
 
 
 class Writable(Protocol):
@@ -145,9 +143,10 @@ class Shelf:
             make_parents(target, self._folders.out)
             if displaced is not None:
                 self._move_away(*displaced)
+            drop_sidecar(self._folders, relative, unless=result.digest)
             if overwrite:
                 Path(result.path).rename(target)
-            elif not _link(Path(result.path), target):
+            elif not link(Path(result.path), target):
                 return None
             stamp = stamp_of(target.stat())
             flush_folder(target.parent)
@@ -185,24 +184,3 @@ def _double(file: Path, refuge: Path) -> None:
     fresh.replace(refuge)
     # Two names of one file are left as they are by a rename.
     fresh.unlink(missing_ok=True)
-
-
-def _link(source: Path, target: Path) -> bool:
-    """Give a file its final name unless that is taken; False if it is.
-
-    A hard link fails where a rename would overwrite. File systems without links get a rename
-    after a look: a file that appears between the two is overwritten there.
-    """
-    try:
-        os.link(source, target)
-    except FileExistsError:
-        return False
-    except OSError as error:
-        if error.errno not in NO_LINKS:
-            raise
-        if target.exists():
-            return False
-        source.rename(target)
-        return True
-    source.unlink()
-    return True

@@ -58,6 +58,8 @@ def _options(settings: RunSettings) -> Iterator[str]:
         ("--watermark", settings.watermark),
         ("--strict", settings.strict),
         ("--overwrite", settings.overwrite),
+        ("--sidecar", settings.sidecar),
+        ("--embed", settings.embed),
     ):
         if wanted:
             yield flag

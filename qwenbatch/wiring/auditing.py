@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qwenbatch.core.audit import Audit, Finding, FindingKind
+from qwenbatch.core.provenance import is_sidecar
 from qwenbatch.core.report_files import is_report_file
 from qwenbatch.ledger import auditing
 from qwenbatch.ledger.lock import holder
@@ -17,6 +18,7 @@ from qwenbatch.observe.findings import tell_audit
 from qwenbatch.observe.terminal import Terminal
 from qwenbatch.results.audit import amiss, foreign, leftovers
 from qwenbatch.results.folders import OutFolders
+from qwenbatch.results.sidecars import read_sidecar
 from qwenbatch.wiring.clock import SystemClock
 from qwenbatch.wiring.looking import located, looked_at, printed
 from qwenbatch.wiring.opening import ledger_to_read
@@ -63,7 +65,7 @@ def audit_ledger(folders: OutFolders, ledger: Path | None) -> Audit:
         audit.add(auditing.miscounts(db))
         with closing(ledger_to_read(folders.out, ledger)) as fresh:
             _check_files(audit, folders, db, fresh)
-            for path in foreign(folders, partial(_is_ours, fresh)):
+            for path in foreign(folders, partial(_is_ours, fresh, folders)):
                 audit.add_foreign(path)
         audit.add(auditing.overdue(db, now=now))
         audit.add(auditing.uncertain(db, in_flight=not audit.running))
@@ -78,8 +80,12 @@ def audit_ledger(folders: OutFolders, ledger: Path | None) -> Audit:
     return audit
 
 
-def _is_ours(db: apsw.Connection, path: str) -> bool:
-    return is_report_file(path) or auditing.knows_file(db, path)
+def _is_ours(db: apsw.Connection, folders: OutFolders, path: str) -> bool:
+    return (
+        is_report_file(path)
+        or auditing.knows_file(db, path)
+        or (path.endswith(".json") and is_sidecar(read_sidecar(folders.file(path)) or b""))
+    )
 
 
 def _check_files(

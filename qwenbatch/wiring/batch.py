@@ -36,6 +36,7 @@ from qwenbatch.wiring.engine import Site, engine
 from qwenbatch.wiring.opening import ledger_to_write
 from qwenbatch.wiring.permissions import new_files_mode
 from qwenbatch.wiring.planning import estimate, make_plan, manifest_of
+from qwenbatch.wiring.provenance import Labels, LedgerWithSidecars, Sidecars
 from qwenbatch.wiring.proxies import proxies_for
 from qwenbatch.wiring.settings import api_key
 
@@ -238,11 +239,14 @@ class Batch:
                 approve=lambda seen: _unless_stopping(governor, partial(self._approve, seen)),
                 report=self._report,
                 proxies=proxies,
+                labels=Labels(writer, self._report) if self._settings.embed else None,
             )
             async with engine(site, run=self._name) as run:
                 await run(send=send)
             if agenda.changed:
                 await self._record_items(writer, manifest)
+            if self._settings.sidecar:
+                await self._sidecars(writer).complete()
         except PlanCancelledError:
             return
         except DiskError as error:
@@ -250,7 +254,15 @@ class Batch:
 
     def _ledger(self, writer: Writer, number: int, spool: Spool) -> Ledger:
         caps, wall = self._settings.caps, self._clock.wall
+        if self._settings.sidecar:
+            sidecars = self._sidecars(writer)
+            return LedgerWithSidecars(
+                writer, sidecars, run=number, caps=caps, spool=spool, wall=wall
+            )
         return Ledger(writer, run=number, caps=caps, spool=spool, wall=wall)
+
+    def _sidecars(self, writer: Writer) -> Sidecars:
+        return Sidecars(writer, self._folders, new_files_mode(), self._report)
 
     async def _record_items(self, writer: Writer, manifest: Rows) -> None:
         await writer(lambda db: runs.record_items(db, str(manifest.path)))

@@ -19,6 +19,7 @@ from qwenbatch.imaging.sources import examine_source
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from qwenbatch.core.keys import EditKey
     from qwenbatch.core.plan import KeyedRow
     from qwenbatch.core.replies import Reply
     from qwenbatch.core.results import Fetched
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from qwenbatch.gateway.client import GatewayClient
     from qwenbatch.gateway.fetch import ResultFetcher
     from qwenbatch.imaging.transit import Carrier
+    from qwenbatch.wiring.provenance import Labels
 
 
 class Request:
@@ -78,18 +80,39 @@ class PaidDoor:
 class FreeDoor:
     """The way from where results lie to the shelf; it never shows the key."""
 
-    def __init__(self, fetcher: ResultFetcher) -> None:
+    def __init__(self, fetcher: ResultFetcher, labels: Labels | None = None) -> None:
         self._fetcher = fetcher
+        self._labels = labels
 
-    async def fetch(self, url: str, stage: Stage) -> Fetched:
-        """Stream a result into a stage, and verify it."""
-        failure = await self._fetcher.stream(url, stage.write)
+    async def fetch(self, key: EditKey, url: str, stage: Stage) -> Fetched:
+        """Stream an edit's result into a stage, and verify it; with its texts, if it takes any."""
+        if self._labels is None:
+            failure = await self._fetcher.stream(url, stage.write)
+        else:
+            failure = await self._stream_labelled(key, url, stage, self._labels)
         if failure is not None:
             return failure
         try:
             return await stage.finish()
         except PictureError as error:
             return Unfetched(Trouble.HOPELESS, f"what was fetched {error.what}")
+
+    async def _stream_labelled(
+        self, key: EditKey, url: str, stage: Stage, labels: Labels
+    ) -> Unfetched | None:
+        inserter = await labels.inserter(key, url)
+
+        async def write(piece: bytes) -> None:
+            if passed := inserter.feed(piece):
+                await stage.write(passed)
+
+        failure = await self._fetcher.stream(url, write)
+        if failure is None:
+            if rest := inserter.rest():
+                await stage.write(rest)
+            if not inserter.inserted:
+                labels.tell_unlabelled()
+        return failure
 
 
 class Rekeyer:

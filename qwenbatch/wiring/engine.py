@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from qwenbatch.results.folders import OutFolders
     from qwenbatch.results.occupancy import Occupancy
     from qwenbatch.results.shelf import Shelf
+    from qwenbatch.wiring.provenance import Labels
     from qwenbatch.wiring.settings import RunSettings
 
 USER_AGENT = f"qwenbatch/{__version__}"
@@ -51,6 +52,7 @@ class Site:
     approve: Approve
     report: Report
     proxies: Proxies
+    labels: Labels | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ def _placer(site: Site, fetcher: ResultFetcher) -> Placer:
         claims=site.agenda,
         out=site.occupancy,
         shelf=site.shelf,
-        fetcher=FreeDoor(fetcher),
+        fetcher=FreeDoor(fetcher, site.labels),
         fetches=site.settings.concurrency,
         overwrite=site.settings.overwrite,
         governor=site.governor,

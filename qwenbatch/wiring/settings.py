@@ -62,6 +62,8 @@ class RunSettings:
     asked: Asked = field(default_factory=Asked)
     strict: bool = False
     overwrite: bool = False
+    sidecar: bool = False
+    embed: bool = False
 
     @property
     def service(self) -> str:

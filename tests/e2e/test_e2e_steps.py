@@ -59,7 +59,8 @@ def test_e2e_a_death_at_this_step_loses_and_doubles_nothing(
         assert desk.run().status == 0
         rows = [dict(row, instruction="invert " + row["instruction"]) for row in rows]
     desk.rows(*rows)
-    dies(desk, step, when, 1 if step in LATER else SEVERAL, *run_words(desk))
+    more = ["--sidecar"] if step == "sidecar" else []
+    dies(desk, step, when, 1 if step in LATER else SEVERAL, *run_words(desk), *more)
 
     ended = desk.run()
 

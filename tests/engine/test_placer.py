@@ -60,7 +60,8 @@ class FakeFetcher:
     waits: bool = False
     reached: anyio.Event = field(default_factory=anyio.Event)
 
-    async def fetch(self, url: str, stage: Stage) -> Fetched:
+    async def fetch(self, key: EditKey, url: str, stage: Stage) -> Fetched:
+        assert key
         self.fetched.append(url)
         result = self.results.get(url, HOPELESS)
         if isinstance(result, Unfetched):
