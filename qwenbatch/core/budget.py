@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 
 from qwenbatch.core.money import MicroUSD, parse_usd
@@ -65,11 +65,6 @@ def parse_budget(text: str) -> Budget:
     return Budget(parse_usd(amount), Period(period.strip()))
 
 
-def day_of(moment: float) -> date:
-    """The UTC day of a moment in seconds since the epoch."""
-    return datetime.fromtimestamp(moment, UTC).date()
-
-
 def period_start(day: date, period: Period) -> date:
     """The first day of the period in which `day` lies."""
     match period:
@@ -116,8 +111,3 @@ def money_left(caps: Caps, *, run: Spending, period: Spending) -> MicroUSD | Non
     if caps.budget is not None:
         rooms.append(caps.budget.amount - period.total)
     return MicroUSD(max(0, min(rooms))) if rooms else None
-
-
-def maybe_twice(price: MicroUSD, *, paid: int, uncertain: int) -> MicroUSD:
-    """What may have been paid more than once for one edit, by its counts of attempts."""
-    return MicroUSD(max(0, price * (paid + uncertain - 1)))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from qwenbatch.core.retry import LOST_AFTER
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Trouble(StrEnum):
@@ -44,6 +47,16 @@ class Staged:
 
 
 Fetched: TypeAlias = Staged | Unfetched
+
+_HOPE = {Trouble.FORBIDDEN: 0, Trouble.HOPELESS: 1, Trouble.PASSING: 2}
+
+
+def most_hopeful(failures: Sequence[Unfetched]) -> Unfetched:
+    """Of an edit's URLs that all failed, the one that leaves most hope; of equals the first.
+
+    An edit that was paid for more than once is lost only when the last of its URLs is.
+    """
+    return max(failures, key=lambda failure: _HOPE[failure.trouble])
 
 
 def is_lost(trouble: Trouble, *, age: float) -> bool:

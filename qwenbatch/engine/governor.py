@@ -243,9 +243,8 @@ class Governor:
             self.freed()
 
     def gave_up_placing(self) -> None:
-        """A paid result could not be had in this run."""
+        """A paid result could not be had in this run; said while its `placing` is still held."""
         self._given_up += 1
-        self.freed()
 
     # ------------------------------------------------------------------ stopping
 

@@ -20,7 +20,7 @@ from qwenbatch.core.events import FetchFailed, ResultLost, ResultSaved
 from qwenbatch.core.occupancy import REFUSALS, Claim, claim
 from qwenbatch.core.paths import fold
 from qwenbatch.core.placements import Displaced, Placement, Preparation, Saved
-from qwenbatch.core.results import Staged, Trouble, Unfetched, is_lost
+from qwenbatch.core.results import Staged, Trouble, Unfetched, is_lost, most_hopeful
 from qwenbatch.core.retry import FETCH_WAITS
 from qwenbatch.engine.shield import unbroken
 
@@ -167,16 +167,19 @@ class Placer:
         urls = [answer.url for answer in reversed(job.edit.answers) if answer.url]
         failure = Unfetched(Trouble.FORBIDDEN, "no URL of the result is known")
         for wait, later in pairwise((0.0, *job.waits, None)):
+            if not urls:
+                break
             await anyio.sleep(wait or 0.0)
+            failures = []
             for url in urls:
                 async with self._fetches, self._shelf.stage() as stage:
                     fetched = await self._fetcher.fetch(job.edit.key, url, stage)
                     if isinstance(fetched, Staged):
                         return await self._put(job, placement, fetched)
-                failure = fetched
-                self._tell_failed(job, url, failure.reason, later)
-            if failure.trouble is Trouble.FORBIDDEN:
-                break
+                failures.append(fetched)
+                self._tell_failed(job, url, fetched.reason, later)
+            failure = most_hopeful(failures)
+            urls = [url for url, one in zip(urls, failures, strict=True) if _may_come(one)]
         return await self._give_up(job, placement, failure)
 
     async def _give_up(self, job: _Job, placement: Placement, failure: Unfetched) -> bool:
@@ -315,6 +318,11 @@ def _preparation(
         size=staged.size,
         displaced=displaced,
     )
+
+
+def _may_come(failure: Unfetched) -> bool:
+    """Whether asking the same URL again could help."""
+    return failure.trouble is not Trouble.FORBIDDEN
 
 
 def _size_warning(edit: PaidEdit, staged: Staged) -> str:

@@ -65,7 +65,7 @@ def _object(body: bytes) -> dict[str, Any]:
     """
     try:
         text = body.decode(json.detect_encoding(body), errors="replace")
-        told = json.loads(text, parse_int=_int, parse_constant=_no_number)
+        told = json.loads(text, parse_int=_int)
     except (ValueError, RecursionError):
         return {}
     return told if isinstance(told, dict) else {}
@@ -74,10 +74,6 @@ def _object(body: bytes) -> dict[str, Any]:
 def _int(digits: str) -> int | None:
     """A number of the contract's size; Python refuses to read the very long ones."""
     return int(digits) if len(digits) <= _MAX_DIGITS else None
-
-
-def _no_number(_name: str) -> None:
-    """NaN and the infinities are no JSON, but no reason to lose the rest."""
 
 
 def _text(value: object) -> str:

@@ -157,9 +157,9 @@ def forget_raw_answers(db: apsw.Connection, run: int) -> None:
     """Drop the raw answers of a run on which nothing depends any more; doubtful ones are kept."""
     db.execute(
         "UPDATE attempts SET raw = NULL WHERE run = ? AND raw IS NOT NULL"
-        " AND state IN ('paid', 'unpaid')"
-        " AND NOT EXISTS (SELECT 1 FROM placements p"
-        "                 WHERE p.edit = attempts.edit AND p.state = 'waiting')",
+        " AND (state = 'unpaid' OR state = 'paid'"
+        "      AND NOT EXISTS (SELECT 1 FROM placements p"
+        "                      WHERE p.edit = attempts.edit AND p.state = 'waiting'))",
         (run,),
     )
 

@@ -43,12 +43,11 @@ class Location:
         """Where a repair puts the new ledger until the damaged one is out of the way."""
         return self.file.with_name(self.file.name + ".rebuilt")
 
-    def make_folder(self) -> None:
-        """Make the ledger's folder, for us alone to read; OSError if that cannot be done."""
-        self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-
     def remember(self, connection: apsw.Connection) -> None:
-        """Let OUT know the ledger that lies elsewhere, by its path and id."""
+        """Let OUT know the ledger that lies elsewhere, by its path and id.
+
+        The note's content is flushed; its folder is left to the caller.
+        """
         if self.note is None:
             return
         if self.note.exists():
@@ -59,6 +58,8 @@ class Location:
         fresh.unlink(missing_ok=True)
         with open(fresh, "x", encoding="utf-8", opener=_for_us_alone) as file:
             file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
         fresh.replace(self.note)
 
     def verify(self, connection: apsw.Connection) -> None:

@@ -62,11 +62,16 @@ def forget_unpaid(db: apsw.Connection) -> None:
 
 
 def is_lost(db: apsw.Connection, edit: int) -> bool:
-    """Whether nothing of a paid edit is in place, or may yet be."""
-    return not db.execute(
-        "SELECT count(*) FROM placements WHERE edit = ? AND state <> 'lost'",
+    """Whether nothing of a paid edit is in place, or may yet be.
+
+    One whose result was never asked for anywhere is not lost: nobody has tried its URL.
+    """
+    lost, others = db.execute(
+        "SELECT ifnull(sum(state = 'lost'), 0), ifnull(sum(state <> 'lost'), 0)"
+        " FROM placements WHERE edit = ?",
         (edit,),
     ).get
+    return bool(lost and not others)
 
 
 def prepare(db: apsw.Connection, preparation: Preparation) -> None:

@@ -32,10 +32,13 @@ class OutFolders:
         return self.own / "tmp"
 
     def make(self) -> None:
-        """Make OUT, and our folders in it for us alone to read; OSError if that cannot be done."""
-        self.out.mkdir(parents=True, exist_ok=True)
+        """Make OUT, and our folders in it for us alone to read, durably.
+
+        OSError if that cannot be done.
+        """
+        make_folder(self.out)
         for folder in (self.own, self.scratch, self.out / REPLACED):
-            folder.mkdir(mode=0o700, exist_ok=True)
+            make_folder(folder, mode=0o700)
             if folder.stat().st_mode & _GROUP_AND_OTHERS:
                 with suppress(OSError):
                     # A file system that knows no modes, or another's folder.
@@ -55,13 +58,15 @@ def flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def make_parents(path: Path, top: Path) -> None:
-    """Make the folders above `path`, down from `top`, and flush each new one's parent."""
+def make_folder(folder: Path, *, mode: int = 0o777, top: Path | None = None) -> None:
+    """Make a folder and those above it, and flush each new one's parent.
+
+    Below `top`, where it is given, only: that one must be there. The folder itself gets `mode`.
+    """
     missing = []
-    folder = path.parent
     while folder != top and not folder.is_dir():
         missing.append(folder)
         folder = folder.parent
     for new in reversed(missing):
-        new.mkdir(exist_ok=True)
+        new.mkdir(mode=mode if new == missing[0] else 0o777, exist_ok=True)
         flush_folder(new.parent)

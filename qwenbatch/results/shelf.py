@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ import anyio
 
 from qwenbatch.errors import PictureError
 from qwenbatch.results.disk import translated
-from qwenbatch.results.folders import REPLACED, OutFolders, flush_folder, make_parents
+from qwenbatch.results.folders import REPLACED, OutFolders, flush_folder, make_folder
 from qwenbatch.results.link import NO_LINKS, link
 from qwenbatch.results.occupancy import digest_of, stamp_of
 from qwenbatch.results.sidecars import drop_sidecar
@@ -123,7 +124,9 @@ class Shelf:
         path = self._folders.file(placement.file)
         try:
             status = os.lstat(path)
-            if placement.digest is None or digest_of(path) != placement.digest:
+            if placement.digest is None or not stat.S_ISREG(status.st_mode):
+                return None
+            if digest_of(path) != placement.digest:
                 return None
         except OSError:
             return None
@@ -140,7 +143,7 @@ class Shelf:
         target = self._folders.file(relative)
         self._saw(result.size)
         with translated(target):
-            make_parents(target, self._folders.out)
+            make_folder(target.parent, top=self._folders.out)
             if displaced is not None:
                 self._move_away(*displaced)
             drop_sidecar(self._folders, relative, unless=result.digest)
@@ -155,7 +158,7 @@ class Shelf:
     def _keep(self, relative: str, to: str) -> None:
         file, refuge = self._folders.file(relative), self._folders.file(to)
         with translated(refuge), suppress(FileNotFoundError):
-            make_parents(refuge, self._folders.out)
+            make_folder(refuge.parent, top=self._folders.out)
             _double(file, refuge)
             flush_folder(refuge.parent)
 

@@ -14,7 +14,8 @@ from qwenbatch.ledger.file_system import file_system, is_network
 from qwenbatch.ledger.location import locate
 from qwenbatch.ledger.lock import holder, locked
 from qwenbatch.ledger.writer import Writer
-from qwenbatch.results.folders import OutFolders
+from qwenbatch.results.disk import translated
+from qwenbatch.results.folders import OutFolders, flush_folder, make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +44,7 @@ def ledger_to_write(settings: RunSettings, folders: OutFolders) -> Iterator[Open
     refuse_network(location.file)
     try:
         folders.make()
-        location.make_folder()
+        make_folder(location.file.parent, mode=0o700)
     except OSError as error:
         raise DiskError(
             f"{error.filename or folders.out} cannot be made: {error.strerror}",
@@ -51,7 +52,11 @@ def ledger_to_write(settings: RunSettings, folders: OutFolders) -> Iterator[Open
         ) from error
     with locked(location.lock), database.trusted(location.file, reads_alone=False):
         connection = database.create_or_open(location.file, service=settings.service)
-        location.remember(connection)
+        if location.note is not None:
+            # Were it lost, the next run would begin a ledger of its own, and pay everything again.
+            with translated(location.note):
+                location.remember(connection)
+                flush_folder(location.note.parent)
         with _writing(connection) as writer:
             yield OpenLedger(writer, location.spool)
 

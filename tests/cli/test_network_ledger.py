@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+import os
+import stat
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from qwenbatch.cli.app import command
 from qwenbatch.wiring import opening
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -54,3 +54,23 @@ def test_run_puts_results_on_the_share_and_the_ledger_elsewhere(
     command(["doctor", "--json", "--gateway", "http://127.0.0.1:9/x", "-o", str(share)])
     checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
     assert "nfs4" in checks["ledger's place"]["says"]
+
+
+def test_run_flushes_the_folder_in_which_out_remembers_its_ledger(
+    shop: Any, share: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = share / "out" / ".qwenbatch"
+    flushed: list[bool] = []
+    fsync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        if Path(f"/proc/self/fd/{descriptor}").readlink() == own:
+            flushed.append((own / "ledger.json").exists())
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    arguments = [str(shop.folder / "m.jsonl"), "--sandbox", "-o", str(share / "out"), "--quiet"]
+    folder = tmp_path / "new" / "local"
+    assert command(["run", *arguments, "--ledger", str(folder / "ledger.db")]) == 0
+    assert True in flushed
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700

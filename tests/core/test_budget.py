@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import pytest
 from hypothesis import given
@@ -12,8 +12,6 @@ from qwenbatch.core.budget import (
     Caps,
     Period,
     Spending,
-    day_of,
-    maybe_twice,
     money_left,
     parse_budget,
     period_end,
@@ -62,12 +60,6 @@ def test_budget_periods_leave_no_day_out_and_none_twice(day: date, period: Perio
     assert period_end(start, period) == end
     assert period_end(start - timedelta(days=1), period) == start
     assert period is not Period.WEEK or start.weekday() == 0
-
-
-def test_budget_days_are_utc() -> None:
-    midnight = datetime(2026, 5, 1, tzinfo=UTC).timestamp()
-    assert day_of(midnight) == date(2026, 5, 1)
-    assert day_of(midnight - 0.001) == date(2026, 4, 30)
 
 
 @pytest.mark.parametrize(
@@ -127,9 +119,17 @@ def test_budget_counts_what_is_in_flight_and_what_is_uncertain() -> None:
     assert refusing_cap(caps, MicroUSD(51), run=run, period=NONE_SPENT) is Cap.MAX_COST
 
 
-@pytest.mark.parametrize(
-    ("paid", "uncertain", "twice"),
-    [(0, 0, 0), (1, 0, 0), (0, 1, 0), (1, 1, 55), (0, 2, 55), (2, 0, 55), (1, 3, 165)],
-)
-def test_budget_tells_what_may_be_paid_twice(paid: int, uncertain: int, twice: int) -> None:
-    assert maybe_twice(MicroUSD(55), paid=paid, uncertain=uncertain) == twice
+def test_budget_of_a_period_counts_the_price_to_come_too() -> None:
+    caps = Caps(budget=Budget(MicroUSD(300), Period.WEEK))
+    period = Spending(MicroUSD(100), MicroUSD(100), MicroUSD(50))
+    assert refusing_cap(caps, MicroUSD(50), run=NONE_SPENT, period=period) is None
+    assert refusing_cap(caps, MicroUSD(51), run=NONE_SPENT, period=period) is Cap.BUDGET
+
+
+def test_budget_leaves_what_the_narrower_cap_leaves_and_never_less_than_nothing() -> None:
+    caps = Caps(max_cost=MicroUSD(300), budget=Budget(MicroUSD(100), Period.DAY))
+    some = Spending(NOTHING, MicroUSD(60), NOTHING)
+    assert money_left(caps, run=some, period=some) == 40
+    assert money_left(caps, run=Spending(MicroUSD(290), NOTHING, NOTHING), period=some) == 10
+    over = Spending(NOTHING, NOTHING, MicroUSD(101))
+    assert money_left(caps, run=some, period=over) == 0

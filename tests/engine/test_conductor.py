@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
+import apsw
 import pytest
 
 from qwenbatch.core.budget import Caps
@@ -14,14 +16,12 @@ from qwenbatch.core.states import EditState
 from qwenbatch.core.stops import StopReason
 from qwenbatch.core.verdicts import Kind
 from qwenbatch.engine.conductor import Conducted
-from qwenbatch.errors import DiskError
+from qwenbatch.errors import DiskError, LedgerError
 from qwenbatch.ledger import intake, spool
 from tests.engine.conftest import PRICE, FakeGateway, Hold, edit_of, edited, failed
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import apsw
 
     from qwenbatch.core.replies import Reply
     from tests.engine.conftest import World
@@ -224,6 +224,30 @@ async def test_conductor_an_answer_that_only_the_spool_takes_is_not_lost(
     assert world.state(EDIT) == ("edited", None)
 
 
+async def test_conductor_an_answer_that_a_busy_ledger_does_not_take_is_not_lost(
+    world: World,
+    tmp_path: Path,
+) -> None:
+    gateway = FakeGateway([edited()], waits_at="answer")
+    conductor = world.conductor(gateway)
+
+    async def fail() -> None:
+        with pytest.raises(LedgerError, match="kept busy by another program"):
+            await conductor.conduct(EDIT)
+
+    with closing(apsw.Connection(str(tmp_path / "ledger.db"))) as other, anyio.fail_after(10):
+        async with anyio.create_task_group() as group:
+            group.start_soon(fail)
+            await gateway.reached.wait()
+            world.writer.now(lambda db: db.set_busy_timeout(0))
+            other.execute("BEGIN IMMEDIATE")
+            gateway.go_on.set()
+        other.execute("ROLLBACK")
+    (record,) = spool.read(tmp_path / "spool")
+    world.writer.now(partial(intake.take_in, record=record))
+    assert world.state(EDIT) == ("edited", None)
+
+
 # ---------------------------------------------------------------------- cancelled at each await
 
 
@@ -315,6 +339,99 @@ async def test_conductor_cancelled_while_an_answer_is_written_keeps_it(world: Wo
             hold.let_go()
     assert world.state(EDIT) == ("edited", None)
     assert world.money() == (0, PRICE, 0)
+
+
+@pytest.mark.parametrize(
+    ("reply", "waits_at", "state"),
+    [
+        (edited(), "", ("edited", None)),
+        (edited(), "answer", ("uncertain", "cut_off")),
+        (edited(), "upload", ("pending", None)),
+        (Withheld(), "", ("pending", None)),
+    ],
+    ids=["an answer", "a doubt", "a POST that was not made", "a body withheld"],
+)
+async def test_conductor_cancelled_while_the_ledger_cannot_write_leaves_it_to_the_spool(
+    world: World,
+    tmp_path: Path,
+    reply: Reply,
+    waits_at: str,
+    state: tuple[str, str | None],
+) -> None:
+    """The second signal, on a disk that is full: what is in flight is known all the same."""
+    gateway = FakeGateway([reply], waits_at=waits_at or "answer")
+    conductor = world.conductor(gateway)
+
+    async def fail() -> None:
+        with pytest.raises(DiskError):
+            await conductor.conduct(EDIT)
+
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as group:
+            group.start_soon(fail)
+            await gateway.reached.wait()
+            hold = Hold(world.writer)
+            world.writer.submit(lambda db: db.pragma("query_only", value=True))
+            if not waits_at:
+                gateway.go_on.set()
+                await anyio.wait_all_tasks_blocked()
+            group.cancel_scope.cancel()
+            hold.let_go()
+    world.writer._connection.pragma("query_only", value=False)
+    assert world.state(EDIT) == ("sending", None)
+    for record in spool.read(tmp_path / "spool"):
+        world.writer.now(partial(intake.take_in, record=record))
+    assert world.state(EDIT) == state
+
+
+async def test_conductor_a_permit_given_back_makes_room_under_the_cap(world: World) -> None:
+    gateway = FakeGateway([Withheld(), edited()], waits_at="answer")
+    conductor = world.conductor(gateway, caps=Caps(max_cost=PRICE))
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as group:
+            group.start_soon(conductor.conduct, EDIT)
+            await gateway.reached.wait()
+            group.start_soon(conductor.conduct, edit_of(2))
+            await anyio.wait_all_tasks_blocked()
+            assert world.state(edit_of(2)) == ("pending", None)
+            await anyio.wait_all_tasks_blocked()
+            gateway.go_on.set()
+    assert world.state(edit_of(2)) == ("edited", None)
+    assert world.money() == (0, PRICE, 0)
+
+
+async def test_conductor_keeps_room_only_for_what_is_in_flight(world: World) -> None:
+    asked: list[int] = []
+
+    def room(results: int) -> bool:
+        asked.append(results)
+        return True
+
+    governor = world.governor(room=room)
+    replies: list[Reply | BaseException] = [edited(), Withheld(), failed(400), edited()]
+    conductor = world.conductor(FakeGateway(replies), governor)
+    for number in range(1, 5):
+        await conductor.conduct(edit_of(number))
+    assert set(asked) == {1}
+
+
+async def test_conductor_hears_how_long_the_gateway_asks_to_wait(world: World) -> None:
+    governor = world.governor()
+    gateway = FakeGateway([failed(429, retry_after=24 * 3600.0)])
+    assert await world.conductor(gateway, governor).conduct(EDIT) is Conducted.LEFT
+    assert governor.stopped_by is StopReason.THROTTLED
+    assert gateway.posts == 1
+
+
+async def test_conductor_breaks_nothing_off_where_nothing_is_tried_again(world: World) -> None:
+    governor = world.governor()
+    conductor = world.conductor(FakeGateway([failed(503)]), governor, attempts=1)
+    for number in range(1, 11):
+        await conductor.conduct(edit_of(number))
+    assert governor.stopped_by is None
+    await conductor.conduct(edit_of(11))
+    assert governor.stopped_by is StopReason.BREAKER
+    assert len(world.attempts()) == 10
 
 
 async def test_conductor_cancelled_while_it_waits_to_retry_leaves_it_pending(

@@ -187,6 +187,47 @@ async def test_governor_stops_where_results_given_up_alone_block_permits(world: 
     assert governor.stopped_by is StopReason.UNFETCHED
 
 
+async def test_governor_counts_results_given_up_among_those_that_wait(world: World) -> None:
+    governor, turns = world.governor(concurrency=1), []
+
+    async def turn() -> None:
+        turns.append(await governor.turn())
+
+    with anyio.fail_after(5):
+        async with governor.placing():
+            governor.gave_up_placing()
+        async with anyio.create_task_group() as group, governor.placing(), governor.placing():
+            group.start_soon(turn)
+            await anyio.wait_all_tasks_blocked()
+            assert turns == []
+    assert turns == [True]
+
+
+async def test_governor_keeps_room_for_what_is_in_flight_and_what_waits(world: World) -> None:
+    asked: list[int] = []
+    kept = []
+
+    def room(results: int) -> bool:
+        asked.append(results)
+        return True
+
+    governor = world.governor(room=room)
+
+    async def turn() -> None:
+        assert await governor.turn()
+        kept.append(asked[-1])
+
+    await turn()
+    async with governor.placing():
+        await turn()
+        governor.landed()
+        await turn()
+    governor.landed()
+    governor.landed()
+    await turn()
+    assert kept == [1, 3, 3, 1]
+
+
 async def test_governor_stops_where_there_is_no_room_for_results(world: World) -> None:
     asked: list[int] = []
 
@@ -306,6 +347,14 @@ async def test_governor_halts_stop_the_run(world: World, kind: Kind, reason: Sto
     governor = world.governor()
     hear(governor, kind)
     assert governor.stopped_by is reason
+
+
+async def test_governor_a_halt_tells_when_to_come_back_if_it_is_known(world: World) -> None:
+    governor = world.governor()
+    governor.heard(Kind.EXHAUSTED, retry_after=7 * 3600.0, seconds=1.0, again=False)
+    (told,) = [event for event in world.events if isinstance(event, Stopping)]
+    assert told.reason is StopReason.EXHAUSTED
+    assert told.message.endswith("the gateway asks to come back at 2026-01-02 10:04 UTC")
 
 
 async def test_governor_turns_are_evenly_spaced(world: World) -> None:

@@ -1,190 +1,65 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
-from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
-from PIL import Image
 
-from qwenbatch.core.attempts import AttemptEnd, PermitRequest, attempt_id
 from qwenbatch.core.events import FetchFailed, ResultLost, ResultSaved
-from qwenbatch.core.items import Row, UrlSource
-from qwenbatch.core.paths import fold
 from qwenbatch.core.placements import Preparation
-from qwenbatch.core.plan import DraftRow, KeyedRow
-from qwenbatch.core.results import Trouble, Unfetched
 from qwenbatch.core.retry import LOST_AFTER
-from qwenbatch.core.states import EditEvent, EditState
-from qwenbatch.engine.placer import Placer
 from qwenbatch.imaging.verify import ResultVerifier
-from qwenbatch.ledger.agenda import Agenda
-from qwenbatch.ledger.plan import PlanStore, make_tables
-from qwenbatch.results.folders import OutFolders
-from qwenbatch.results.occupancy import Occupancy
 from qwenbatch.results.shelf import Shelf
-from tests.engine.conftest import PRICE, edit_of
+from tests.engine.gallery import FORBIDDEN, HOPELESS, ONE, PASSING, TWO, Gallery, picture
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from qwenbatch.core.keys import EditKey
-    from qwenbatch.core.placements import Placement
-    from qwenbatch.core.results import Fetched
-    from qwenbatch.engine.ports import Stage
+    from qwenbatch.core.placements import FileStamp, Placement
+    from qwenbatch.core.results import Unfetched
     from tests.engine.conftest import World
 
 pytestmark = pytest.mark.anyio
-PASSING = Unfetched(Trouble.PASSING, "a hiccup")
-HOPELESS = Unfetched(Trouble.HOPELESS, "404")
-FORBIDDEN = Unfetched(Trouble.FORBIDDEN, "a file: URL")
 
 
-def picture(shade: int, form: str = "PNG", size: tuple[int, int] = (40, 30)) -> bytes:
-    buffer = BytesIO()
-    Image.new("RGB", size, (shade, shade, shade)).save(buffer, form)
-    return buffer.getvalue()
+class PausingShelf(Shelf):
+    """A shelf that stops at each of its steps until it may go on."""
+
+    @classmethod
+    def of(cls, gallery: Gallery) -> PausingShelf:
+        shelf = cls(gallery.folders, ResultVerifier, lambda _: None)
+        shelf.reached = {"adopt": anyio.Event(), "put": anyio.Event()}
+        shelf.go_on = anyio.Event()
+        return shelf
+
+    reached: dict[str, anyio.Event]
+    go_on: anyio.Event
+
+    async def adopt(self, placement: Placement) -> FileStamp | None:
+        stamp = await super().adopt(placement)
+        self.reached["adopt"].set()
+        if stamp is not None:
+            await self.go_on.wait()
+        return stamp
+
+    async def put(self, *arguments: Any, **named: Any) -> FileStamp | None:
+        self.reached["put"].set()
+        await self.go_on.wait()
+        return await super().put(*arguments, **named)
 
 
-ONE, TWO = picture(10), picture(200)
-
-
-@dataclass
-class FakeFetcher:
-    """Results by URL: bytes to be had, or how fetching fails."""
-
-    results: dict[str, bytes | Unfetched] = field(default_factory=dict)
-    fetched: list[str] = field(default_factory=list)
-    waits: bool = False
-    reached: anyio.Event = field(default_factory=anyio.Event)
-
-    async def fetch(self, key: EditKey, url: str, stage: Stage) -> Fetched:
-        assert key
-        self.fetched.append(url)
-        result = self.results.get(url, HOPELESS)
-        if isinstance(result, Unfetched):
-            return result
-        await stage.write(result)
-        if self.waits:
-            self.reached.set()
-            await anyio.sleep_forever()
-        return await stage.finish()
-
-
-class Gallery:
-    """A world whose results go to a real OUT."""
-
-    def __init__(self, world: World, out: Path) -> None:
-        self.world, self.folders = world, OutFolders(out)
-        self.folders.make()
-        world.writer.now(make_tables)
-        self.plan = PlanStore(world.writer)
-        self.book = world.ledger()
-        self.fetcher = FakeFetcher()
-        self.governor = world.governor()
-        self.shelf = Shelf(self.folders, ResultVerifier, lambda _: None)
-        self._rows = 0
-
-    def placer(self, *, overwrite: bool = False) -> Placer:
-        return Placer(
-            book=self.book,
-            claims=Agenda(self.world.writer),
-            out=Occupancy(self.folders, self.plan),
-            shelf=self.shelf,
-            fetcher=self.fetcher,
-            fetches=2,
-            overwrite=overwrite,
-            governor=self.governor,
-            clock=self.world.clock,
-            report=self.world.events.append,
-        )
-
-    def give(self, number: int, *paths: str) -> None:
-        """The manifest gives these paths to an edit."""
-        for path in paths:
-            self._rows += 1
-            keyed = edit_of(number).keyed
-            row = Row(
-                number=self._rows,
-                line=self._rows,
-                image="x",
-                source=UrlSource("https://images.test/x"),
-                mirror="x",
-                instruction="sepia",
-            )
-            draft = DraftRow(
-                row=row,
-                keyed=KeyedRow(row=row, key=keyed.key),
-                path=path,
-                fold=fold(path),
-            )
-            self.plan.add([draft])
-
-    def take(self, path: str) -> None:
-        """The manifest names a path no more."""
-        self.world.writer.now(
-            lambda db: db.execute("DELETE FROM temp.rows WHERE path = ?", (path,)),
-        )
-
-    async def pay(self, number: int, result: bytes | Unfetched, *paths: str) -> EditKey:
-        """An edit that is paid for, and where its result is wanted and lies."""
-        edit = edit_of(number, paths=paths)
-        attempt = attempt_id("pay", edit.key, life=1, number=1)
-        url = f"https://results.test/{number}"
-        self.fetcher.results[url] = result
-        self.give(number, *paths)
-        await self.book.permit(
-            PermitRequest(
-                key=edit.key,
-                attempt=attempt,
-                price=PRICE,
-                expected=EditState.PENDING,
-                paths=paths,
-            ),
-        )
-        await self.book.end(
-            AttemptEnd(
-                key=edit.key,
-                attempt=attempt,
-                event=EditEvent.ANSWERED,
-                url=url,
-                width=40,
-                height=30,
-            ),
-        )
-        return edit.key
-
-    async def place(self, key: EditKey, *, overwrite: bool = False, paid_now: bool = True) -> None:
-        placer = self.placer(overwrite=overwrite)
-        await placer.place(key, paid_now=paid_now, waits=(0.0, 0.0))
-
-    async def want(self, key: EditKey, path: str) -> None:
-        """As the next run's plan does for a row whose result is not in place."""
-        await self.book.want(key, [path])
-
-    async def files(self, key: EditKey) -> dict[str, tuple[str, str]]:
-        """State and file of each of its placements, by path."""
-        paid = await self.book.paid_edit(key)
-
-        def told(state: str, one: Placement) -> tuple[str, str]:
-            return state, one.file
-
-        return {
-            **{one.path: told("waiting", one) for one in paid.waiting},
-            **{one.path: told("saved", one) for one in paid.saved},
-        }
-
-    def read(self, path: str) -> bytes:
-        return self.folders.file(path).read_bytes()
-
-    def write(self, path: str, content: bytes) -> None:
-        self.folders.file(path).write_bytes(content)
-
-    @property
-    def leftovers(self) -> int:
-        return len(list(self.folders.scratch.iterdir()))
+def prepared(key: EditKey, content: bytes) -> Preparation:
+    return Preparation(
+        key=key,
+        path="a.png",
+        suffix="",
+        replaced=None,
+        digest=sha256(content).digest(),
+        size=len(content),
+    )
 
 
 @pytest.fixture
@@ -229,6 +104,58 @@ async def test_placer_a_forbidden_url_is_lost_at_once(gallery: Gallery) -> None:
     assert isinstance(gallery.world.events[-1], ResultLost)
 
 
+@pytest.mark.parametrize("order", [(FORBIDDEN, PASSING), (PASSING, FORBIDDEN)])
+async def test_placer_a_result_paid_for_twice_waits_while_one_of_its_urls_leaves_hope(
+    gallery: Gallery, order: tuple[Unfetched, Unfetched]
+) -> None:
+    key = await gallery.pay(1, order[0], "a.png")
+    await gallery.pay_again(1, order[1], "a.png")
+    gallery.world.clock.more += LOST_AFTER + 60
+    await gallery.place(key, paid_now=False)
+    assert await gallery.files(key) == {"a.png": ("waiting", "a.png")}
+    hopeful = gallery.url(1, again=order[0] is FORBIDDEN)
+    assert gallery.fetcher.fetched.count(hopeful) == 3, "it is tried again"
+    assert len(gallery.fetcher.fetched) == 4, "the forbidden one is not"
+    gallery.fetcher.results[hopeful] = ONE
+    await gallery.place(key, paid_now=False)
+    assert await gallery.files(key) == {"a.png": ("saved", "a.png")}
+
+
+@pytest.mark.parametrize("other", [HOPELESS, FORBIDDEN])
+@pytest.mark.parametrize("newest_is_hopeful", [True, False])
+async def test_placer_tried_once_gives_nothing_up_that_one_of_its_urls_may_yet_give(
+    gallery: Gallery, other: Unfetched, *, newest_is_hopeful: bool
+) -> None:
+    """As before a resend that was asked for: what is not lost is not paid again."""
+    first, second = (other, PASSING) if newest_is_hopeful else (PASSING, other)
+    key = await gallery.pay(1, first, "a.png")
+    await gallery.pay_again(1, second, "a.png")
+    gallery.world.clock.more += LOST_AFTER + 60
+    await gallery.placer().place(key, paid_now=False, waits=())
+    assert not await gallery.book.is_lost(key)
+
+
+async def test_placer_a_result_paid_for_twice_is_taken_from_where_it_is(
+    gallery: Gallery,
+) -> None:
+    key = await gallery.pay(1, ONE, "a.png")
+    await gallery.pay_again(1, HOPELESS, "a.png")
+    await gallery.place(key)
+    assert gallery.read("a.png") == ONE
+    assert gallery.fetcher.fetched == [gallery.url(1, again=True), gallery.url(1)], "newest first"
+
+
+async def test_placer_a_day_is_counted_from_the_newest_answer(gallery: Gallery) -> None:
+    key = await gallery.pay(1, HOPELESS, "a.png")
+    gallery.world.clock.more += LOST_AFTER + 60
+    await gallery.pay_again(1, HOPELESS, "a.png")
+    await gallery.place(key, paid_now=False)
+    assert await gallery.files(key) == {"a.png": ("waiting", "a.png")}
+    gallery.world.clock.more += LOST_AFTER + 60
+    await gallery.place(key, paid_now=False)
+    assert await gallery.book.is_lost(key)
+
+
 async def test_placer_hopeless_results_are_lost_only_after_a_day(gallery: Gallery) -> None:
     key = await gallery.pay(1, HOPELESS, "a.png")
     gallery.world.clock.more += LOST_AFTER - 60
@@ -250,19 +177,110 @@ async def test_placer_what_this_run_paid_for_is_not_lost_by_a_leap_of_the_clock(
 
 async def test_placer_adopts_what_a_death_left_in_place(gallery: Gallery) -> None:
     key = await gallery.pay(1, HOPELESS, "a.png")
-    preparation = Preparation(
-        key=key,
-        path="a.png",
-        suffix="",
-        replaced=None,
-        digest=sha256(ONE).digest(),
-        size=len(ONE),
-    )
-    await gallery.book.prepare(preparation)
+    await gallery.book.prepare(prepared(key, ONE))
     gallery.write("a.png", ONE)
+    inode = gallery.folders.file("a.png").stat().st_ino
     await gallery.place(key)
     assert await gallery.files(key) == {"a.png": ("saved", "a.png")}
     assert gallery.fetcher.fetched == []
+    assert gallery.folders.file("a.png").stat().st_ino == inode, "adopted as it is, not copied"
+
+
+async def test_placer_looks_at_a_path_and_acts_on_it_alone(gallery: Gallery) -> None:
+    """A result that is being adopted is no free path for another edit's."""
+    shelf = gallery.shelf = PausingShelf.of(gallery)
+    first = await gallery.pay(1, ONE, "a.png")
+    await gallery.book.prepare(prepared(first, ONE))
+    gallery.write("a.png", ONE)
+    gallery.take("a.png")
+    other = await gallery.pay(2, TWO, "a.png")
+    placer = gallery.placer()
+    async with anyio.create_task_group() as group:
+        group.start_soon(partial(placer.place, first, paid_now=False))
+        await shelf.reached["adopt"].wait()
+        group.start_soon(partial(placer.place, other, paid_now=True))
+        with anyio.move_on_after(0.2):
+            await shelf.reached["put"].wait()
+        came_through = shelf.reached["put"].is_set()
+        shelf.go_on.set()
+    assert not came_through
+    assert gallery.read("a.png") == TWO
+    assert await gallery.files(other) == {"a.png": ("saved", "a.png")}
+    ((state, file),) = (await gallery.files(first)).values()
+    assert (state, gallery.read(file)) == ("saved", ONE)
+
+
+async def test_placer_cancelled_once_the_digest_is_recorded_ends_what_it_began(
+    gallery: Gallery,
+) -> None:
+    shelf = gallery.shelf = PausingShelf.of(gallery)
+    key = await gallery.pay(1, ONE, "a.png")
+    async with anyio.create_task_group() as group:
+        group.start_soon(partial(gallery.placer().place, key, paid_now=True))
+        await shelf.reached["put"].wait()
+        placing = gallery.governor._placing
+        (noted,) = (await gallery.book.paid_edit(key)).waiting
+        group.cancel_scope.cancel()
+        shelf.go_on.set()
+    assert placing == 1, "it counts among what waits"
+    assert noted.digest == sha256(ONE).digest(), "recorded before it has its name"
+    assert await gallery.files(key) == {"a.png": ("saved", "a.png")}
+    assert gallery.read("a.png") == ONE
+    assert gallery.governor._placing == 0
+
+
+async def test_placer_records_nothing_as_saved_that_found_its_path_taken(gallery: Gallery) -> None:
+    shelf = gallery.shelf = PausingShelf.of(gallery)
+    key = await gallery.pay(1, ONE, "a.png")
+    async with anyio.create_task_group() as group:
+        group.start_soon(partial(gallery.placer().place, key, paid_now=True))
+        await shelf.reached["put"].wait()
+        gallery.write("a.png", b"someone's")
+        shelf.go_on.set()
+    assert gallery.read("a.png") == b"someone's"
+    assert await gallery.files(key) == {"a.png": ("waiting", "a.png")}
+
+
+async def test_placer_takes_back_what_a_death_left_on_its_way_from_replaced(
+    gallery: Gallery,
+) -> None:
+    key = await gallery.pay(1, HOPELESS, "a.png")
+    await gallery.book.prepare(prepared(key, ONE))
+    refuge = gallery.shelf.replaced_path(key, sha256(ONE).digest(), "")
+    gallery.write(refuge, ONE)
+    await gallery.place(key)
+    assert await gallery.files(key) == {"a.png": ("saved", "a.png")}
+    assert (gallery.read("a.png"), gallery.fetcher.fetched) == (ONE, [])
+
+
+async def test_placer_leaves_a_path_that_no_manifest_names_to_the_edit_that_has_it(
+    gallery: Gallery,
+) -> None:
+    first = await gallery.pay(1, ONE, "a.png")
+    await gallery.place(first)
+    gallery.take("a.png")
+    other = await gallery.pay(2, TWO, "a.png")
+    gallery.take("a.png")
+    await gallery.place(other)
+    assert await gallery.files(first) == {"a.png": ("saved", "a.png")}
+    ((state, file),) = (await gallery.files(other)).values()
+    assert (state, gallery.read(file), gallery.read("a.png")) == ("saved", TWO, ONE)
+
+
+async def test_placer_takes_another_edits_result_for_no_own_though_it_be_the_same_picture(
+    gallery: Gallery,
+) -> None:
+    first = await gallery.pay(1, ONE, "a.png")
+    await gallery.place(first)
+    gallery.folders.file("a.png").unlink()
+    await gallery.want(first, "a.png")
+    gallery.take("a.png")
+    other = await gallery.pay(2, ONE, "a.png")
+    await gallery.place(other)
+    await gallery.place(first)
+    assert await gallery.files(other) == {"a.png": ("saved", "a.png")}
+    ((state, file),) = (await gallery.files(first)).values()
+    assert (state, file.startswith(".qwenbatch/replaced/")) == ("saved", True)
 
 
 async def test_placer_copies_a_deleted_result_from_another_item(gallery: Gallery) -> None:

@@ -13,7 +13,7 @@ from qwenbatch.core.states import EditState
 from qwenbatch.engine.run import Run
 from qwenbatch.ledger.agenda import Agenda
 from tests.engine.conftest import FakeGateway, edit_of, edited
-from tests.engine.test_placer import Gallery
+from tests.engine.gallery import Gallery
 
 if TYPE_CHECKING:
     from pathlib import Path

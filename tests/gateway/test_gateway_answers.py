@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from qwenbatch.core.verdicts import Kind, Usage, kind_of
+from qwenbatch.core.verdicts import Kind, Usage, Verdict, kind_of, verdict_of
 from qwenbatch.gateway.answers import read_answer
 from qwenbatch.gateway.retry_after import MAX_WAIT
 from qwenbatch.sandbox import VARIANTS, Conduct, FaultKind, Variant
@@ -229,6 +229,7 @@ JSON = st.recursive(
 )
 @example(status=200, headers={"retry-after": "9" * 5_000}, body=b"\x00{\x00", now=0.0)
 @example(status=200, headers={}, body=b"\xff\xfe\x00", now=0.0)
+@example(status=400, headers={}, body=b'{"code": "\\ud800", "message": "\\udfff"}', now=0.0)
 def test_answer_is_read_whatever_it_is(
     status: int,
     headers: dict[str, str],
@@ -236,7 +237,7 @@ def test_answer_is_read_whatever_it_is(
     now: float,
 ) -> None:
     answer = read_answer(status=status, headers=headers, body=body, now=now)
-    kind_of(answer)
+    assert verdict_of(kind_of(answer)) in Verdict
     for text in (answer.code, answer.message, answer.request_id, answer.url or ""):
         text.encode("utf-8")
     wait = answer.retry_after

@@ -135,3 +135,18 @@ async def test_body_waits_before_its_last_chunk_and_closes_its_source_when_close
     again = body_for(pieces([b"A"]))
     [chunk async for chunk in again.chunks(before_last)]
     assert asked == [False]
+
+
+@pytest.mark.anyio
+async def test_body_takes_a_source_that_cannot_be_looked_at_any_more_for_changed(
+    body_for: Callable[..., RequestBody],
+    pieces: Any,
+) -> None:
+    class Gone(pieces):  # type: ignore[misc]  # the fixture is a class
+        async def unchanged(self) -> bool:
+            raise OSError(9, "Bad file descriptor")
+
+    body = body_for(Gone([b"A"]))
+    with pytest.raises(WithheldError):
+        await whole(body)
+    assert (body.withheld, body.handed_over) == (True, False)

@@ -294,7 +294,8 @@ async def test_client_reads_no_more_than_its_bound(
 
     async with serve(handler) as server, client_for(server.url) as client:
         for _ in range(2):
-            reply = await client.post(body_for())
+            with anyio.fail_after(15):
+                reply = await client.post(body_for())
             assert isinstance(reply, Answered)
             assert kind_of(reply.answer) is Kind.UNREADABLE
             assert len(reply.raw) == client_module.MAX_RAW_BYTES
@@ -362,12 +363,61 @@ async def test_client_withholds_the_last_chunk_of_a_changed_source(
     async with serve(handler) as server, client_for(server.url) as client:
         image = pieces([b"A" * 1_000] * 3, changed=True)
         body = body_for(image)
-        assert await client.post(body) == Withheld()
-        await gone.wait()
+        with anyio.fail_after(10):
+            assert await client.post(body) == Withheld()
+            await gone.wait()
     assert body.withheld
     assert not body.handed_over
     assert b"parameters" not in received
     assert image.closed
+
+
+async def test_client_withholds_from_a_server_that_has_begun_a_doubtful_answer(
+    serve: Callable[..., Any],
+    client_for: ClientFor,
+    body_for: BodyFor,
+    pieces: Any,
+) -> None:
+    async def handler(peer: Any) -> None:
+        await peer.head()
+        peer.say(b"HTTP/1.1 504 Late\r\nContent-Length: 10\r\n\r\n")
+        await peer.writer.drain()
+        await peer.rest()
+
+    async with serve(handler) as server, client_for(server.url) as client:
+        with anyio.fail_after(10):
+            reply = await client.post(body_for(pieces(MEGABYTES, changed=True)))
+    assert reply == Withheld()
+
+
+async def test_client_sends_nothing_more_once_it_has_given_up(
+    serve: Callable[..., Any],
+    client_for: ClientFor,
+    body_for: BodyFor,
+    pieces: Any,
+) -> None:
+    """What it had handed to its own buffer is dropped, however late the server reads on."""
+    gave_up, over, came = anyio.Event(), anyio.Event(), bytearray()
+
+    async def handler(peer: Any) -> None:
+        peer.writer.transport.pause_reading()
+        await gave_up.wait()
+        peer.writer.transport.resume_reading()
+        try:
+            while data := await peer.reader.read(65_536):
+                came.extend(data)
+        finally:
+            over.set()
+
+    piece = b"A" * 65_536
+    async with serve(handler) as server, client_for(server.url, timeout=0.3) as client:
+        image = pieces([piece] * 1_000)
+        reply = await client.post(body_for(image))
+        gave_up.set()
+        with anyio.fail_after(10):
+            await over.wait()
+    assert reply == Broken(Kind.UNREACHABLE, "the upload took longer than 0.3 s")
+    assert came.count(b"A") < image.given * len(piece)
 
 
 async def test_client_withheld_is_not_billed(

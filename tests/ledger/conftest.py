@@ -187,6 +187,14 @@ class Book:
         spending = edits.run_spending(self.db, self.run)
         return spending.reserved, spending.paid, spending.uncertain
 
+    def money_of_all(self) -> tuple[int, int, int]:
+        """Reserved, paid and uncertain, of all runs."""
+        reserved, paid, uncertain = self.db.execute(
+            "SELECT ifnull(sum(reserved), 0), ifnull(sum(paid), 0), ifnull(sum(uncertain), 0)"
+            " FROM spending WHERE scope = 'run'",
+        ).get
+        return reserved, paid, uncertain
+
     def check(self) -> None:
         """The running totals are what the attempts and the edits add up to."""
         for scope, column in (("run", "run"), ("day", f"sent_at / {DAY}")):

@@ -10,7 +10,6 @@ import pytest
 from qwenbatch.errors import DiskError, LedgerError
 from qwenbatch.ledger import database
 from qwenbatch.ledger.database import SCHEMA_VERSION, create_or_open, open_reader, open_writer
-from qwenbatch.ledger.location import Location
 from qwenbatch.results.folders import OutFolders
 
 if TYPE_CHECKING:
@@ -43,18 +42,13 @@ def test_database_is_for_its_owner_alone(tmp_path: Path) -> None:
     assert made == dict.fromkeys(("ledger.db", "ledger.db-wal", "ledger.db-shm"), 0o600)
 
 
-def test_database_elsewhere_gets_a_folder_for_its_owner_alone(tmp_path: Path) -> None:
-    location = Location(tmp_path / "a" / "b" / "x.db", None)
-    location.make_folder()
-    assert mode(location.file.parent) == 0o700
-
-
 def test_database_writes_through_to_the_disk(file: Path) -> None:
-    db = create_or_open(file, service="sandbox")
-    assert db.pragma("journal_mode") == "wal"
-    assert db.pragma("synchronous") == 2
-    assert db.pragma("foreign_keys") == 1
-    db.close()
+    create_or_open(file, service="sandbox").close()
+    for db in (create_or_open(file, service="sandbox"), open_writer(file)):
+        assert db.pragma("journal_mode") == "wal"
+        assert db.pragma("synchronous") == 2
+        assert db.pragma("foreign_keys") == 1
+        db.close()
 
 
 def test_database_keeps_its_id_and_service(file: Path) -> None:

@@ -1,18 +1,16 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from contextlib import closing
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from qwenbatch.errors import LedgerError
 from qwenbatch.ledger import database
 from qwenbatch.ledger.location import Location, locate
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -24,7 +22,7 @@ def own(tmp_path: Path) -> Path:
 
 def begin(own: Path, asked: Path | None) -> Location:
     location = locate(own, asked)
-    location.make_folder()
+    location.file.parent.mkdir(parents=True, exist_ok=True)
     with closing(database.create_or_open(location.file, service="sandbox")) as connection:
         location.remember(connection)
     return location
@@ -46,6 +44,22 @@ def test_location_elsewhere_is_remembered_by_out(own: Path, tmp_path: Path) -> N
     assert set(json.loads(note.read_text())) == {"id", "path"}
     assert stat.S_IMODE(note.stat().st_mode) == 0o600
     assert not (own / "ledger.db").exists()
+
+
+def test_location_note_is_on_the_disk_before_it_has_its_name(
+    own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[bytes] = []
+    fresh, note = own / "ledger.new", own / "ledger.json"
+
+    def fsync(descriptor: int) -> None:
+        if Path(f"/proc/self/fd/{descriptor}").readlink() == fresh:
+            assert not note.exists()
+            flushed.append(fresh.read_bytes())
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    begin(own, tmp_path / "mine.db")
+    assert flushed == [note.read_bytes()]
 
 
 def test_location_another_than_the_remembered_one_is_refused(own: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from hypothesis import settings
@@ -12,12 +13,19 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from qwenbatch.core.attempts import CapRefusal, Permit, StateRefusal
 from qwenbatch.core.budget import Budget, Cap, Caps, Period
 from qwenbatch.core.money import MicroUSD
-from qwenbatch.core.states import EditEvent, EditState
-from qwenbatch.ledger import auditing, census, database, placements, runs
-from tests.ledger.conftest import DAY, Book, key_of
+from qwenbatch.core.occupancy import Claim
+from qwenbatch.core.plan import Asked, Fate, Standing, fate_of
+from qwenbatch.core.settling import Chosen, Ruling
+from qwenbatch.core.states import EditEvent, EditState, PlacementState
+from qwenbatch.core.verdicts import Kind
+from qwenbatch.ledger import auditing, census, database, placements, runs, settling
+from qwenbatch.ledger.spool import SpooledEnd, SpooledRelease
+from tests.ledger.conftest import DAY, Book, attempt_of, ended, key_of
 
 if TYPE_CHECKING:
     import apsw
+
+    from qwenbatch.ledger.spool import Spooled
 
 P, S, E, U, F = EditState
 EDITS = range(2)
@@ -41,6 +49,7 @@ class Try:
     day: int
     price: int
     state: str = "reserved"
+    url: bool = False
 
 
 @dataclass
@@ -52,10 +61,15 @@ class Model:
     flying: int | None = None
     tries: dict[int, Try] = field(default_factory=dict)
     placements: dict[str, str] = field(default_factory=dict)
+    given_back: set[int] = field(default_factory=set)
 
     @property
     def open(self) -> list[Try]:
         return [one for one in self.tries.values() if one.state != "unpaid"]
+
+    @property
+    def lost(self) -> bool:
+        return set(self.placements.values()) == {"lost"}
 
     def land(self, event: EditEvent) -> None:
         """The money rules, once more, in other words than the table's."""
@@ -71,6 +85,51 @@ class Model:
         else:
             self.state = F if event is EditEvent.REFUSED else P
 
+    def hear(self, attempt: int) -> None:
+        """An answer, for whatever attempt, whenever it comes."""
+        self.tries[attempt].state, self.tries[attempt].url = "paid", True
+        if attempt == self.flying:
+            self.land(EditEvent.ANSWERED)
+            return
+        self.find_again()
+        if self.state is S:
+            self.origin = E
+        else:
+            self.state = E
+
+    def fly_home(self, event: EditEvent) -> None:
+        """The attempt in flight ends so."""
+        assert self.flying is not None
+        if event is EditEvent.ANSWERED:
+            self.hear(self.flying)
+        else:
+            self.tries[self.flying].state = MONEY[event]
+            self.land(event)
+
+    def give_back(self) -> None:
+        """The permit was not used."""
+        assert self.flying is not None
+        del self.tries[self.flying]
+        self.given_back.add(self.flying)
+        self.flying, self.state = None, self.origin
+
+    def settle(self, ruling: Ruling, day: int | None) -> None:
+        """The invoice speaks, of all uncertain attempts or of one day's."""
+        chosen = [
+            one
+            for one in self.tries.values()
+            if one.state == "uncertain" and day in {None, one.day}
+        ]
+        for one in chosen:
+            one.state = ruling.value
+        left = {one.state for one in self.tries.values()}
+        if not chosen or self.state is not U or ("uncertain" in left and "paid" not in left):
+            return
+        self.state = E if "paid" in left else P
+        if self.state is E and not any(one.url for one in self.tries.values()):
+            for path, state in self.placements.items():
+                self.placements[path] = "lost" if state == "waiting" else state
+
     def find_again(self) -> None:
         for path, state in self.placements.items():
             if state == "lost":
@@ -84,12 +143,13 @@ class LedgerMachine(RuleBasedStateMachine):
         super().__init__()
         self.db: apsw.Connection = database.blank()
         self.book = Book(self.db)
-        self.book.run = self.begin()
         self.state_items()
         self.models = {number: Model() for number in EDITS}
         self.known: set[int] = set()
         self.next_attempt = 1
         self.last: tuple[int, int] | None = None
+        self.spool: list[Spooled] = []
+        self.begin()
 
     def state_items(self) -> None:
         """Items at every path of every edit, one of them twice, and an invalid one."""
@@ -105,17 +165,44 @@ class LedgerMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.db.close()
 
-    def begin(self) -> int:
+    def begin(self) -> None:
         count = self.db.execute("SELECT count(*) FROM runs").get
         with self.db:
-            number = runs.begin(
+            self.book.run = runs.begin(
                 self.db,
                 name=f"run {count}",
                 manifest="/m.csv",
-                spooled=(),
+                spooled=self.spool,
                 now=self.book.now,
             )
-        return number  # noqa: RET504 - after the transaction, which mypy thinks may swallow
+        self.recover()
+        for model in self.models.values():
+            if model.state in {P, F}:
+                model.placements = {
+                    path: state for path, state in model.placements.items() if state != "waiting"
+                }
+
+    def recover(self) -> None:
+        """What the spool has counts first; what is still in flight then is in doubt."""
+        for record in self.spool:
+            attempt = (record.ended if isinstance(record, SpooledEnd) else record).attempt.int
+            (model,) = (
+                one for one in self.models.values() if attempt in {*one.tries, *one.given_back}
+            )
+            if isinstance(record, SpooledEnd) and record.ended.event is EditEvent.ANSWERED:
+                model.hear(attempt)
+            elif model.flying != attempt:
+                continue
+            elif isinstance(record, SpooledEnd):
+                model.fly_home(record.ended.event)
+            else:
+                model.give_back()
+        for model in self.models.values():
+            if model.flying is not None:
+                model.fly_home(EditEvent.DOUBTED)
+                if model.origin is E and not model.lost:
+                    # An answer came late while it was sent again: its result can be had.
+                    model.state = E
 
     # ------------------------------------------------------------------ what happens
 
@@ -137,9 +224,20 @@ class LedgerMachine(RuleBasedStateMachine):
         *,
         weekly: bool,
     ) -> None:
+        self.ask(number, price, planned or self.models[number].state, paths, cap, weekly=weekly)
+
+    def ask(
+        self,
+        number: int,
+        price: int,
+        expected: EditState,
+        paths: set[str],
+        cap: int | None = None,
+        *,
+        weekly: bool = False,
+    ) -> None:
         attempt, self.next_attempt = self.next_attempt, self.next_attempt + 1
         model = self.models[number]
-        expected = planned or model.state
         budget = Budget(MicroUSD(cap or 0), Period.WEEK)
         self.book.caps = Caps() if cap is None else Caps(max_cost=MicroUSD(cap))
         if weekly and cap is not None:
@@ -152,9 +250,8 @@ class LedgerMachine(RuleBasedStateMachine):
             paths=tuple(sorted(paths)),
         )
         self.known.add(number)
-        lost = bool(model.placements) and set(model.placements.values()) == {"lost"}
         may = model.state is P or (model.state is expected and model.state is not S)
-        if not may or (model.state is E and not lost):
+        if not may or (model.state is E and not model.lost):
             assert answer == StateRefusal(model.state)
             return
         if cap is not None and self.counted(weekly=weekly) + price > cap:
@@ -181,21 +278,36 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(number=st.sampled_from(EDITS), event=ENDS)
     def end(self, number: int, event: EditEvent) -> None:
         model = self.models[number]
-        if model.flying is None:
+        if model.flying is None or self.is_spooled(model.flying):
             return
-        attempt = model.flying
-        self.book.end(number, attempt, event)
-        model.tries[attempt].state = MONEY[event]
-        model.land(event)
+        self.book.end(number, model.flying, event)
+        model.fly_home(event)
 
     @rule(number=st.sampled_from(EDITS))
     def release(self, number: int) -> None:
         model = self.models[number]
-        if model.flying is None:
+        if model.flying is None or self.is_spooled(model.flying):
             return
         self.book.release(number, model.flying)
-        del model.tries[model.flying]
-        model.flying, model.state = None, model.origin
+        model.give_back()
+
+    @rule(number=st.sampled_from(EDITS), event=ENDS | st.none())
+    def end_on_a_full_disk(self, number: int, event: EditEvent | None) -> None:
+        """Only the spool takes it; `None`: that no POST was made."""
+        attempt = self.models[number].flying
+        if attempt is None or self.is_spooled(attempt):
+            return
+        if event is None:
+            self.spool.append(SpooledRelease(key_of(number), attempt_of(attempt)))
+        else:
+            self.spool.append(SpooledEnd(ended(number, attempt, event), self.book.now))
+
+    def is_spooled(self, attempt: int) -> bool:
+        """Whether the run that sent it is as good as dead."""
+        return any(
+            (record.ended if isinstance(record, SpooledEnd) else record).attempt.int == attempt
+            for record in self.spool
+        )
 
     @rule(number=st.sampled_from(EDITS), which=st.integers(0, 5), event=ENDS)
     def hear_late(self, number: int, which: int, event: EditEvent) -> None:
@@ -205,26 +317,77 @@ class LedgerMachine(RuleBasedStateMachine):
             return
         attempt = landed[which % len(landed)]
         self.book.end(number, attempt, event)
-        if event is not EditEvent.ANSWERED:
-            return
-        model.tries[attempt].state = "paid"
-        model.find_again()
-        if model.state is S:
-            model.origin = E
-        else:
-            model.state = E
+        if event is EditEvent.ANSWERED:
+            model.hear(attempt)
 
-    @rule()
-    def die_and_begin_anew(self) -> None:
-        self.book.run = self.begin()
-        for model in self.models.values():
-            if model.flying is not None:
-                model.tries[model.flying].state = "uncertain"
-                model.land(EditEvent.DOUBTED)
-            if model.state in {P, F}:
-                model.placements = {
-                    path: state for path, state in model.placements.items() if state != "waiting"
-                }
+    @rule(twice=st.booleans())
+    def die_and_begin_anew(self, *, twice: bool) -> None:
+        """And perhaps die again before the spool is emptied."""
+        self.begin()
+        if twice:
+            self.begin()
+        self.spool.clear()
+
+    @rule(
+        ruling=st.sampled_from(Ruling),
+        only=st.none() | st.sampled_from(EDITS),
+        ago=st.none() | st.integers(0, 9),
+    )
+    def settle(self, ruling: Ruling, only: int | None, ago: int | None) -> None:
+        if only is not None and only not in self.known:
+            return
+        day = None if ago is None else self.book.now // DAY - ago
+        chosen = Chosen(
+            edit=None if only is None else key_of(only).hex(),
+            day=None if day is None else date(1970, 1, 1) + timedelta(days=day),
+        )
+        before = self.book.money_of_all()
+        with self.db:
+            done = settling.settle(self.db, ruling, chosen, spooled=self.spool, now=self.book.now)
+        self.recover()
+        doubted = self.sum("uncertain")
+        for number, model in self.models.items():
+            if only in {None, number}:
+                model.settle(ruling, day)
+        assert done.amount == doubted - self.sum("uncertain")
+        assert done.left_amount == self.sum("uncertain")
+        if ruling is Ruling.PAID and not self.spool:
+            assert sum(before) == sum(self.book.money_of_all()), "money moves, none appears"
+
+    @rule(
+        number=st.sampled_from(EDITS),
+        path=st.sampled_from(PATHS),
+        flags=st.sets(st.sampled_from(["resend_uncertain", "resend_lost", "retry_failed"])),
+        kinds=st.frozensets(st.sampled_from([Kind.MODERATED, Kind.INVALID])),
+    )
+    def plan(self, number: int, path: str, flags: set[str], kinds: frozenset[Kind]) -> None:
+        """A manifest, edited as it may be, with whatever was asked for on the command line."""
+        model = self.models[number]
+        asked = Asked(retry_kinds=kinds, **dict.fromkeys(flags, True))
+        row = self.book.edit(number)
+        standing = Standing(
+            edit=None if row is None else EditState(row[0]),
+            kind=None if row is None or row[3] is None else Kind(row[3]),
+            placement=self.placement(number, path),
+        )
+        fate = fate_of(standing, Claim.FREE, asked)
+        if model.state is E and model.placements.get(path) != "lost":
+            assert fate is Fate.PLACE, "what is paid is placed wherever it is wanted, never sent"
+        if not flags and not kinds:
+            assert fate in {Fate.HELD, Fate.PLACE} or model.state is P, "nothing unasked"
+        match fate:
+            case Fate.PLACE:
+                with self.db:
+                    placements.want_again(self.db, key_of(number), path)
+                model.placements[path] = "waiting"
+            case Fate.SEND | Fate.RESEND_LOST:
+                self.ask(number, 3, standing.edit or P, {path})
+            case _:
+                assert model.state is not P
+
+    def placement(self, number: int, path: str) -> PlacementState | None:
+        row = self.book.placement(number, path)
+        return PlacementState(row[0]) if row else None
 
     @rule(days=st.integers(1, 9))
     def sleep(self, days: int) -> None:

@@ -11,7 +11,7 @@ from qwenbatch.core.budget import Budget, Cap, Caps, Period
 from qwenbatch.core.money import MicroUSD
 from qwenbatch.core.states import EditEvent, EditState, IllegalMoveError
 from qwenbatch.core.verdicts import Kind
-from qwenbatch.ledger import database, edits, runs
+from qwenbatch.ledger import database, edits, placements, runs
 from qwenbatch.ledger.ledger import Ledger
 from qwenbatch.ledger.spool import Spool
 from qwenbatch.ledger.writer import Writer
@@ -70,6 +70,25 @@ def test_permit_for_a_lost_result_needs_all_of_it_lost(book: Book) -> None:
     book.lose(1, "b.png")
     assert book.permit(1, 2, expected=E) == Permit(attempt_of(2))
     assert book.edit(1)[1] == E
+
+
+def test_permit_for_a_lost_result_is_refused_where_another_path_has_it(book: Book) -> None:
+    book.permit(1, 1, paths=("a.png", "b.png"))
+    book.end(1, 1, EditEvent.ANSWERED)
+    book.prepare(1, "a.png")
+    book.save(1, "a.png")
+    book.lose(1, "b.png")
+    assert book.permit(1, 2, expected=E) == StateRefusal(E)
+
+
+def test_permit_for_a_paid_edit_without_any_path_is_refused(book: Book) -> None:
+    """A late answer to an edit that was pending: its URL has not even been tried."""
+    book.permit(1, 1)
+    book.end(1, 1, EditEvent.RETRIABLE)
+    with book.db:
+        placements.forget_unpaid(book.db)
+    book.end(1, 1, EditEvent.ANSWERED)
+    assert book.permit(1, 2, expected=EditState.EDITED) == StateRefusal(EditState.EDITED)
 
 
 def test_permit_notes_where_the_result_is_wanted(book: Book) -> None:
@@ -367,6 +386,18 @@ def test_budget_counts_the_attempts_of_its_period(
     book.check()
 
 
+def test_budget_of_a_period_counts_nothing_that_was_sent_after_it(book: Book) -> None:
+    """The clock was put back."""
+    monday = NOW + (4 - NOW // DAY) % 7 * DAY  # 1970-01-05 was one
+    book.caps = Caps(budget=Budget(PRICE, Period.WEEK))
+    book.now = monday
+    book.permit(1, 1)
+    book.now = monday - DAY
+    assert isinstance(book.permit(2, 2), Permit)
+    book.now = monday
+    assert isinstance(book.permit(3, 3), CapRefusal)
+
+
 def test_budget_counts_a_resend_and_the_doubt_that_it_leaves(book: Book) -> None:
     book.bring(1, U)
     book.now += 1
@@ -435,10 +466,18 @@ def test_raw_answers_are_kept_as_long_as_anything_depends_on_them(book: Book) ->
     for number, event in enumerate(MONEY, 1):
         book.permit(number, number)
         book.end(number, number, event)
+    book.bring(7, EditState.EDITED)
+    book.lose(7)
+    book.permit(7, 70, expected=EditState.EDITED)
+    book.end(7, 70, EditEvent.DOUBTED)
     assert all(raw().values())
     with book.db:
         edits.forget_raw_answers(book.db, 1)
-    by_event = dict(zip(MONEY, raw().values(), strict=True))
+    by_event = {event: raw()[number] for number, event in enumerate(MONEY, 1)}
+    assert by_event[EditEvent.REFUSED] is None
+    assert by_event[EditEvent.RETRIABLE] is None
+    assert raw()[70] is not None, "its money is in doubt, though nothing waits for it"
+    assert raw()[907] is None
     assert by_event[EditEvent.ANSWERED] is not None, "its result is not in place yet"
     assert by_event[EditEvent.DOUBTED] is not None, "its money is in doubt"
     book.prepare(1)

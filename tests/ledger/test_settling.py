@@ -181,6 +181,21 @@ def test_settling_leaves_the_result_of_an_edited_edit_alone(db: apsw.Connection)
     assert (done.kept, done.edited, done.lost) == (1, 0, 0)
 
 
+def test_settling_as_paid_leaves_waiting_what_an_earlier_answer_may_yet_give(
+    db: apsw.Connection,
+) -> None:
+    """Sent again because its result was lost, for one path more, and in doubt since."""
+    end(db, "cat", send(db, "cat", EditState.PENDING), EditEvent.ANSWERED)
+    db.execute("UPDATE placements SET state = 'lost'")
+    attempt = send(db, "cat", EditState.EDITED, now=MORNING + 1)
+    edit = db.execute("SELECT id FROM edits").get
+    db.execute("INSERT INTO placements (edit, path, state) VALUES (?, 'new', 'waiting')", (edit,))
+    end(db, "cat", attempt, EditEvent.DOUBTED)
+    done = settled(db, Ruling.PAID)
+    assert (done.edited, done.lost) == (1, 1)
+    assert state(db, "cat")[::2] == ("edited", ["lost", "waiting"])
+
+
 def test_settling_by_key_takes_one_edit_and_refuses_what_is_unknown(db: apsw.Connection) -> None:
     doubt(db, "cat")
     doubt(db, "dog")

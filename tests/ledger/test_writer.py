@@ -67,6 +67,19 @@ class Gate:
         self.future.result(10)
 
 
+def test_writer_a_commit_that_is_refused_leaves_nothing_behind(writer: Writer, file: Path) -> None:
+    def break_a_promise(db: apsw.Connection) -> None:
+        """What the schema demands of the whole transaction is missed only by its commit."""
+        db.execute("PRAGMA defer_foreign_keys = 1")
+        note("lost")(db)
+        db.execute("INSERT INTO placements (edit, path, state) VALUES (99, 'a', 'waiting')")
+
+    with pytest.raises(apsw.ConstraintError):
+        writer.now(break_a_promise)
+    writer.now(note("next"))
+    assert noted(file) == ["next"]
+
+
 def test_writer_is_durable_when_it_returns(writer: Writer, file: Path) -> None:
     writer.now(note("a"))
     assert noted(file) == ["a"]

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
 from hashlib import sha256
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -143,6 +145,17 @@ async def test_put_goes_on_where_a_death_had_moved_it_already(room: Room) -> Non
     assert (room.read("a.png"), room.read(refuge)) == (TWO, ONE)
 
 
+async def test_put_moves_nothing_away_that_is_not_what_was_kept(room: Room) -> None:
+    await room.put(ONE, "a.png")
+    refuge = room.shelf.replaced_path(KEY, sha256(ONE).digest(), "")
+    await room.shelf.keep("a.png", refuge)
+    room.folders.file("a.png").unlink()
+    room.folders.file("a.png").write_bytes(b"someone's")
+    _, placed = await room.put(TWO, "a.png", displaced=("a.png", refuge))
+    assert not placed
+    assert (room.read("a.png"), room.read(refuge)) == (b"someone's", ONE)
+
+
 async def test_put_where_a_file_stands_for_a_folder_is_a_disk_error(room: Room) -> None:
     room.folders.file("sub").write_bytes(b"")
     with pytest.raises(DiskError, match="sub"):
@@ -164,6 +177,13 @@ async def test_adopt_takes_only_the_recorded_content(room: Room) -> None:
     assert await room.shelf.adopt(placement(TWO)) is None
     assert await room.shelf.adopt(placement(ONE, "gone.png")) is None
     assert await room.shelf.adopt(Placement(path="a.png")) is None
+
+
+async def test_adopt_takes_no_link_whatever_it_leads_to(room: Room, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere.png"
+    elsewhere.write_bytes(ONE)
+    room.folders.file("a.png").symlink_to(elsewhere)
+    assert await room.shelf.adopt(placement(ONE)) is None
 
 
 async def test_copy_is_verified_against_the_recorded_digest(room: Room) -> None:
@@ -290,7 +310,15 @@ def test_room_is_kept_for_the_largest_result_seen(tmp_path: Path) -> None:
     assert room.holds(1)
     assert not room.holds(10**18 // USUAL_BYTES)
     room.saw(10**17)
+    room.saw(1)
     assert not room.holds(100)
     assert room.holds(0)
     with pytest.raises(DiskError):
         DiskRoom(tmp_path / "gone").holds(1)
+
+
+def test_room_is_what_is_free_of_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = SimpleNamespace(total=10**15, used=10**15, free=16 * 1024 * 1024)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    assert DiskRoom(tmp_path).holds(2)
+    assert not DiskRoom(tmp_path).holds(3)
