@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from qwenbatch.wiring.exporting import ExportForm
 
-_EXTENSIONS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+_EXTENSIONS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 _STDOUT = Path("-")
 
 
@@ -31,8 +31,8 @@ def export(
         str | None,
         typer.Option(
             "--format",
-            help="csv or jsonl. Default: by FILE's extension, otherwise csv.",
-            metavar="csv|jsonl",
+            help="csv, jsonl or parquet. Default: by FILE's extension, otherwise csv.",
+            metavar="csv|jsonl|parquet",
             show_default=False,
         ),
     ] = None,
@@ -71,6 +71,8 @@ def export(
     file = None if to == _STDOUT else to
     wanted = None if state is None else _item_state(state)
     written = _form(form, file)
+    if written is exporting.ExportForm.PARQUET:
+        _refuse_parquet(file, wanted)
     if file is None:
         to_shell = _stdout()
         exporting.export_to_stream(out, ledger=ledger, form=written, state=wanted, to=to_shell)
@@ -93,13 +95,25 @@ def _form(text: str | None, file: Path | None) -> ExportForm:
             return ExportForm(_EXTENSIONS[file.suffix.lower()])
         except KeyError:
             raise UsageError(
-                f"--to: the name {file.name!r} does not tell whether CSV or JSONL is wanted",
-                "let it end in .csv or .jsonl, or add --format",
+                f"--to: the name {file.name!r} does not tell whether CSV, JSONL or Parquet is"
+                " wanted",
+                "let it end in .csv, .jsonl or .parquet, or add --format",
             ) from None
     try:
         return ExportForm.CSV if text is None else ExportForm(text.strip().lower())
     except ValueError:
         raise _unknown("--format", text or "", list(ExportForm)) from None
+
+
+def _refuse_parquet(file: Path | None, state: ItemState | None) -> None:
+    """UsageError where Parquet cannot be what is wanted."""
+    if state is not None:
+        raise UsageError(
+            "--state writes a manifest, and run takes none that is Parquet",
+            "write CSV or JSONL: --format csv",
+        )
+    if file is None:
+        raise UsageError("Parquet is no text to print", "name a file: --to items.parquet")
 
 
 def _unknown(option: str, text: str, known: Sequence[str]) -> UsageError:

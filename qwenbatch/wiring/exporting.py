@@ -9,6 +9,7 @@ import stat
 from contextlib import contextmanager
 from enum import StrEnum
 from hashlib import sha256
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,7 @@ class ExportForm(StrEnum):
 
     CSV = "csv"
     JSONL = "jsonl"
+    PARQUET = "parquet"
 
 
 def export_to_stream(
@@ -77,9 +79,12 @@ def export_to_file(
 ) -> None:
     """Export to a file, which is there whole or not at all.
 
-    Raises what `export_to_stream` raises, and UsageError for a path that must not be written.
+    Raises what `export_to_stream` raises, and UsageError for a path that must not be written, or
+    where what writes Parquet is not installed.
     """
     _refuse_own(path, out, ledger)
+    if form is ExportForm.PARQUET:
+        _require_parquet()
     try:
         with written(path) as to:
             _export(out, ledger, form, state, to)
@@ -110,7 +115,24 @@ def _export(
                 write_csv(outcomes, to, extra_columns=names, manifest_only=manifest_only)
             case ExportForm.JSONL:
                 write_jsonl(outcomes, to, manifest_only=manifest_only)
+            case ExportForm.PARQUET:
+                from qwenbatch.report.parquet import write_parquet  # noqa: PLC0415 - an extra
+
+                write_parquet(outcomes, to.buffer, extra_columns=extra_names(db))
         to.flush()
+
+
+def _require_parquet() -> None:
+    """UsageError where the extra is not installed."""
+    try:
+        import_module("qwenbatch.report.parquet")
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("pyarrow"):
+            raise
+        raise UsageError(
+            "Parquet is written by pyarrow, which is not installed",
+            "pip install 'qwenbatch[parquet]'",
+        ) from None
 
 
 def _outcomes(
