@@ -27,3 +27,15 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     standing: Standing
     suffix: str
     owner: Known | None
+
+
+class Claimed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A path as ledger and manifest have it at one moment.
+
+    `by` is the edit to which this manifest gives the path, None if it is no row's; `items` is how
+    many rows want the holding's own edit there.
+    """
+
+    holding: Holding
+    by: EditKey | None
+    items: int

@@ -27,12 +27,11 @@ from qwenbatch.engine.shield import unbroken
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qwenbatch.core.holdings import Holding
+    from qwenbatch.core.holdings import Claimed, Holding
     from qwenbatch.core.keys import EditKey
     from qwenbatch.core.placements import PaidEdit
     from qwenbatch.engine.governor import Governor
     from qwenbatch.engine.ports import (
-        Claims,
         Clock,
         Fetcher,
         OutPath,
@@ -62,7 +61,6 @@ class Placer:
         self,
         *,
         book: PlacementBook,
-        claims: Claims,
         out: OutPath,
         shelf: Shelf,
         fetcher: Fetcher,
@@ -73,7 +71,6 @@ class Placer:
         report: Report,
     ) -> None:
         self._book = book
-        self._claims = claims
         self._out = out
         self._shelf = shelf
         self._fetcher = fetcher
@@ -112,8 +109,7 @@ class Placer:
     async def _place_one(self, job: _Job, placement: Placement, saved: list[Placement]) -> bool:
         """Bring the result to one path; True unless the path waits on."""
         key = job.edit.key
-        if await self._adopt(key, placement):
-            await self._tell_saved(job, placement.path)
+        if await self._adopt(job, placement):
             return True
         for copy in (*self._own_copies(key, placement), *saved):
             if copy.digest is None:
@@ -127,12 +123,14 @@ class Placer:
                     return done
         return await self._fetch(job, placement)
 
-    async def _adopt(self, key: EditKey, placement: Placement) -> bool:
+    async def _adopt(self, job: _Job, placement: Placement) -> bool:
         """Record the file at the path, if it is this edit's result, put there before."""
         if placement.replaced is not None or placement.digest is None:
             return False
+        key = job.edit.key
         async with self._at(placement.path):
-            owner = (await self._book.holding(key, placement.path, placement.suffix)).owner
+            claimed = await self._book.claimed(key, placement.path, placement.suffix)
+            owner = claimed.holding.owner
             if owner is not None and owner.key != key:
                 # Another edit's result lies there, be it the very same picture.
                 return False
@@ -140,7 +138,8 @@ class Placer:
             if stamp is None:
                 return False
             await self._book.save(Saved(key=key, path=placement.path, stamp=stamp))
-            return True
+        self._tell_saved(job, claimed)
+        return True
 
     def _at(self, path: str) -> anyio.Lock:
         """Whoever looks at a path and acts on what lies there does it alone."""
@@ -192,13 +191,14 @@ class Placer:
         age = 0.0 if job.paid_now else self._clock.wall() - newest
         if not is_lost(failure.trouble, age=age):
             return False
+        claimed = await self._book.claimed(edit.key, placement.path, placement.suffix)
         await self._book.lose(edit.key, placement.path)
         self._report(
             ResultLost(
                 key=edit.key.hex(),
                 path=placement.path,
                 reason=failure.reason,
-                items=await self._claims.items_at(edit.key, placement.path),
+                items=claimed.items,
             ),
         )
         return True
@@ -217,8 +217,8 @@ class Placer:
     async def _put_to_the_end(self, job: _Job, placement: Placement, staged: Staged) -> bool:
         key = job.edit.key
         suffix = "" if staged.extension == "png" else f".{staged.extension}"
-        holding = await self._book.holding(key, placement.path, suffix)
-        prepared = await self._prepare(holding, staged, suffix)
+        claimed = await self._book.claimed(key, placement.path, suffix)
+        prepared = await self._prepare(claimed, staged, suffix)
         if prepared is None:
             return False
         preparation, displaced, overwrite = prepared
@@ -235,21 +235,21 @@ class Placer:
         if stamp is None:
             return False
         await self._book.save(Saved(key=key, path=placement.path, stamp=stamp))
-        await self._tell_saved(job, placement.path, _size_warning(job.edit, staged))
+        self._tell_saved(job, claimed, _size_warning(job.edit, staged))
         return True
 
     async def _prepare(
         self,
-        holding: Holding,
+        claimed: Claimed,
         staged: Staged,
         suffix: str,
     ) -> tuple[Preparation, tuple[str, str] | None, bool] | None:
         """Where the result goes, what makes room for it, and whether it may overwrite."""
+        holding, belongs_to = claimed.holding, claimed.by
         owner = holding.owner
-        claimed_by = await self._claims.owner(holding.path)
-        if claimed_by is None and owner is not None:
-            claimed_by = owner.key
-        if claimed_by is not None and claimed_by != holding.key:
+        if belongs_to is None and owner is not None:
+            belongs_to = owner.key
+        if belongs_to is not None and belongs_to != holding.key:
             # The path belongs to another edit by now: the result is kept for later.
             refuge = self._shelf.replaced_path(holding.key, staged.digest, suffix)
             return _preparation(holding, staged, suffix, replaced=refuge), None, True
@@ -275,12 +275,12 @@ class Placer:
 
     # ------------------------------------------------------------------ what is told
 
-    async def _tell_saved(self, job: _Job, path: str, warning: str = "") -> None:
+    def _tell_saved(self, job: _Job, claimed: Claimed, warning: str = "") -> None:
         self._report(
             ResultSaved(
                 key=job.edit.key.hex(),
-                path=path,
-                items=await self._claims.items_at(job.edit.key, path),
+                path=claimed.holding.path,
+                items=claimed.items,
                 reused=not job.paid_now,
                 warning=warning,
             ),

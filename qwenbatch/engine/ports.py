@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from qwenbatch.core.attempts import AttemptEnd, AttemptId, PermitAnswer, PermitRequest
     from qwenbatch.core.canary import Canary
     from qwenbatch.core.events import Event
-    from qwenbatch.core.holdings import Holding, Known
+    from qwenbatch.core.holdings import Claimed, Holding, Known
     from qwenbatch.core.items import Fault, Source
     from qwenbatch.core.keys import EditKey
     from qwenbatch.core.occupancy import Occupant
@@ -183,8 +183,8 @@ class PlacementBook(Protocol):
     async def placement(self, key: EditKey, path: str) -> Placement | None:
         """An edit's placement at a path, if it is noted and not lost."""
 
-    async def holding(self, key: EditKey, path: str, suffix: str) -> Holding:
-        """What the ledger has on an edit and on whoever owns the path."""
+    async def claimed(self, key: EditKey, path: str, suffix: str) -> Claimed:
+        """What ledger and manifest have on an edit's path, and to whom it belongs."""
 
     async def prepare(self, preparation: Preparation) -> None:
         """Record a verified result's digest and path before it is renamed into place."""
@@ -194,16 +194,6 @@ class PlacementBook(Protocol):
 
     async def lose(self, key: EditKey, path: str) -> None:
         """Record that a paid result can no longer be had for a path."""
-
-
-class Claims(Protocol):
-    """To whom this manifest gives its paths."""
-
-    async def owner(self, path: str) -> EditKey | None:
-        """The edit to which a path belongs; None if it is no row's."""
-
-    async def items_at(self, key: EditKey, path: str) -> int:
-        """How many rows have this key and path."""
 
 
 class Stage(Protocol):

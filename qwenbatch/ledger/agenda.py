@@ -114,25 +114,26 @@ class Agenda:
 
     async def owner(self, path: str) -> EditKey | None:
         """The edit to which this manifest gives a path."""
-        row = await self._do(
-            lambda db: db.execute(
-                "SELECT key FROM temp.rows WHERE fold = ? AND path = ? AND fault IS NULL LIMIT 1",
-                (fold(path), path),
-            ).fetchone(),
-        )
-        return row[0] if row else None
+        return await self._do(lambda db: owner_of(db, path))
 
-    async def items_at(self, key: EditKey, path: str) -> int:
-        """How many rows of this manifest have this key and path."""
-        count = await self._do(
-            lambda db: (
-                db.execute(
-                    "SELECT count(*) FROM temp.rows WHERE key = ? AND path = ? AND fault IS NULL",
-                    (key, path),
-                ).get
-            ),
-        )
-        return int(count)
+
+def owner_of(db: apsw.Connection, path: str) -> EditKey | None:
+    """The edit to which the planned manifest gives a path; None if it is no row's."""
+    row = db.execute(
+        "SELECT key FROM temp.rows WHERE fold = ? AND path = ? AND fault IS NULL LIMIT 1",
+        (fold(path), path),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def items_at(db: apsw.Connection, key: EditKey, path: str) -> int:
+    """How many rows of the planned manifest have this key and path."""
+    return int(
+        db.execute(
+            "SELECT count(*) FROM temp.rows WHERE key = ? AND path = ? AND fault IS NULL",
+            (key, path),
+        ).get,
+    )
 
 
 _TEXT = "SELECT row FROM temp.texts t WHERE t.number = r.number"

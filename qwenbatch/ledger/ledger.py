@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from qwenbatch.core.holdings import Claimed
 from qwenbatch.core.placements import FileStamp, PaidAnswer, PaidEdit, Placement
 from qwenbatch.core.states import PlacementState
 from qwenbatch.core.verdicts import Usage
 from qwenbatch.errors import QwenbatchError
 from qwenbatch.ledger import edits, placements
+from qwenbatch.ledger.agenda import items_at, owner_of
 from qwenbatch.ledger.database import all_rows
 from qwenbatch.ledger.plan import HOLDINGS, holding_of
 from qwenbatch.ledger.spool import SpooledEnd, SpooledRelease
@@ -129,9 +131,15 @@ class Ledger:
         edit = await self.paid_edit(key)
         return next((one for one in (*edit.saved, *edit.waiting) if one.path == path), None)
 
-    async def holding(self, key: EditKey, path: str, suffix: str) -> Holding:
-        """What the ledger has on an edit and on whoever owns the path."""
-        return await self._do(lambda db: _holding(db, key, path, suffix))
+    async def claimed(self, key: EditKey, path: str, suffix: str) -> Claimed:
+        """What ledger and planned manifest have on an edit's path, and to whom it belongs."""
+        return await self._do(
+            lambda db: Claimed(
+                holding=_holding(db, key, path, suffix),
+                by=owner_of(db, path),
+                items=items_at(db, key, path),
+            ),
+        )
 
     async def prepare(self, preparation: Preparation) -> None:
         """Record a verified result's digest and path before it is renamed into place."""

@@ -1,7 +1,8 @@
 """The one writer: moves queue up, and what queued during a commit is the next batch.
 
 Group commit without a timer: one move alone is committed at once, sixteen at a time share one
-flush. Each move has a savepoint of its own, so that one that is refused takes none with it.
+flush. Of several, each move has a savepoint of its own, so that one that is refused takes none
+with it.
 """
 
 from __future__ import annotations
@@ -49,14 +50,18 @@ class _Job(Generic[T]):
         """
         connection.execute("SAVEPOINT move")
         try:
-            with translated(connection.filename):
-                self._outcome = self._move(connection)
+            self.run_alone(connection)
         except BaseException as error:
             if not connection.in_transaction:
                 raise
             connection.execute("ROLLBACK TO move")
             self._error = error
         connection.execute("RELEASE move")
+
+    def run_alone(self, connection: apsw.Connection) -> None:
+        """Do the move where it is all that its transaction holds; whatever it raises ends that."""
+        with translated(connection.filename):
+            self._outcome = self._move(connection)
 
     def fail(self, error: BaseException) -> None:
         """Its commit failed: nothing of it is recorded."""
@@ -171,8 +176,11 @@ class Writer:
     def _do_all(self, batch: list[_Job[Any]]) -> None:
         with translated(self._path):
             self._connection.execute("BEGIN IMMEDIATE")
-            for job in batch:
-                job.run(self._connection)
+            if len(batch) == 1:
+                batch[0].run_alone(self._connection)
+            else:
+                for job in batch:
+                    job.run(self._connection)
             self._connection.execute("COMMIT")
 
     def _roll_back(self) -> None:

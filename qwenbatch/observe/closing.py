@@ -12,6 +12,7 @@ from qwenbatch.core.money import dollars
 from qwenbatch.core.stops import ExitStatus
 from qwenbatch.core.verdicts import Kind
 from qwenbatch.observe.amounts import number_of, span
+from qwenbatch.observe.bad_end import MOST_PATH
 from qwenbatch.observe.plain_text import plain
 from qwenbatch.observe.words import KIND_WORDS, STOP_WORDS, Words
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 MOST_KINDS = 3
 """So many kinds of failure are told in words; the others are counted."""
-
-_MOST_PATH = 4096
 
 
 def closing_summary(
@@ -56,37 +55,6 @@ def closing_summary(
             page.copied("next", command_again)
 
 
-def bad_end(summary: Summary, *, again: str | None) -> list[str]:
-    """What is wrong and what to do, a line each, for who wants to read errors only.
-
-    Nothing if every item is saved. `again` is the exact command that goes on, if there is one.
-    """
-    if summary.exit_status is ExitStatus.SAVED:
-        return []
-    foreseen = summary.estimate is not None
-    if summary.stopped_by is not None:
-        words = STOP_WORDS[summary.stopped_by]
-        verb = "would stop" if foreseen else "stopped"
-        return [f"qwenbatch: {verb} ({summary.stopped_by}): {words.means}", f"  {words.advice}"]
-    items = summary.items
-    wrong = (
-        (items.failed, "failed"),
-        (items.invalid, "invalid"),
-        (items.lost, "lost"),
-        (items.uncertain, "uncertain: perhaps paid"),
-        (items.pending, "pending"),
-    )
-    told = ", ".join(f"{number:,} {word}" for number, word in wrong if number)
-    lines = [f"qwenbatch: of {number_of(items.total, 'item')}: {told}"]
-    if again is None:
-        lines.append("  say it without --quiet to read more")
-    elif items.uncertain:
-        lines.append(f"  by the invoice: {plain(again, most=_MOST_PATH)}")
-    else:
-        lines.append(f"  see `qwenbatch status`; next: {plain(again, most=_MOST_PATH)}")
-    return lines
-
-
 @dataclass(frozen=True, slots=True)
 class _Page:
     console: Terminal
@@ -100,7 +68,7 @@ class _Page:
         self.console.print(shown, soft_wrap=True)
 
     def _plain(self, text: str) -> str:
-        return plain(text, most=_MOST_PATH, encoding=self.console.encoding)
+        return plain(text, most=MOST_PATH, encoding=self.console.encoding)
 
 
 def _tell_end(page: _Page, summary: Summary) -> None:

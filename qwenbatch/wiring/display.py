@@ -185,7 +185,7 @@ class Display:
             sys.stdout.write(json.dumps(summary.to_json(), ensure_ascii=False) + "\n")
             sys.stdout.flush()
         elif self._settings.quiet:
-            from qwenbatch.observe.closing import bad_end  # noqa: PLC0415 - draws in rich
+            from qwenbatch.observe.bad_end import bad_end  # noqa: PLC0415 - only where wanted
 
             with suppress(OSError):
                 # Nobody reads any more; the exit status still says how it ended.

@@ -114,7 +114,6 @@ def _conductor(site: Site, run: str, client: GatewayClient) -> Conductor:
 def _placer(site: Site, fetcher: ResultFetcher) -> Placer:
     return Placer(
         book=site.ledger,
-        claims=site.agenda,
         out=site.occupancy,
         shelf=site.shelf,
         fetcher=FreeDoor(fetcher, site.labels),

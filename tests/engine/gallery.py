@@ -17,7 +17,6 @@ from qwenbatch.core.results import Trouble, Unfetched
 from qwenbatch.core.states import EditEvent, EditState
 from qwenbatch.engine.placer import Placer
 from qwenbatch.imaging.verify import ResultVerifier
-from qwenbatch.ledger.agenda import Agenda
 from qwenbatch.ledger.plan import PlanStore, make_tables
 from qwenbatch.results.folders import OutFolders
 from qwenbatch.results.occupancy import Occupancy
@@ -92,7 +91,6 @@ class Gallery:
     def placer(self, *, overwrite: bool = False) -> Placer:
         return Placer(
             book=self.book,
-            claims=Agenda(self.world.writer),
             out=Occupancy(self.folders, self.plan),
             shelf=self.shelf,
             fetcher=self.fetcher,

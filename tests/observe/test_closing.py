@@ -10,7 +10,8 @@ from qwenbatch.core.money import NOTHING, MicroUSD
 from qwenbatch.core.stops import STOP_STATUS, ExitStatus, StopReason
 from qwenbatch.core.summary import Cost, EditCounts, Estimate, ItemCounts, Summary
 from qwenbatch.core.verdicts import Kind
-from qwenbatch.observe.closing import bad_end, closing_summary
+from qwenbatch.observe.bad_end import bad_end
+from qwenbatch.observe.closing import closing_summary
 from qwenbatch.observe.terminal import Terminal
 from qwenbatch.observe.words import KIND_WORDS, STOP_WORDS
 
