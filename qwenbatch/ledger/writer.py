@@ -1,4 +1,4 @@
-"""The one writer: moves queue up, and what queued during a commit is the next batch.
+"""The one writer: moves queue up, and what is queued when a flush begins is one batch.
 
 Group commit without a timer: one move alone is committed at once, sixteen at a time share one
 flush. Of several, each move has a savepoint of its own, so that one that is refused takes none
@@ -155,13 +155,16 @@ class Writer:
         if first is None:
             return None
         batch = [first]
+        self._take_queued(batch)
+        return batch
+
+    def _take_queued(self, batch: list[_Job[Any]]) -> None:
         while len(batch) < MOST_IN_BATCH and not self._jobs.empty():
             job = self._jobs.get()
             if job is None:
                 self._jobs.put(None)
-                break
+                return
             batch.append(job)
-        return batch
 
     def _commit(self, batch: list[_Job[Any]]) -> None:
         try:
@@ -176,11 +179,13 @@ class Writer:
     def _do_all(self, batch: list[_Job[Any]]) -> None:
         with translated(self._path):
             self._connection.execute("BEGIN IMMEDIATE")
-            if len(batch) == 1:
-                batch[0].run_alone(self._connection)
-            else:
-                for job in batch:
+            for job in batch:
+                if len(batch) == 1:
+                    job.run_alone(self._connection)
+                else:
                     job.run(self._connection)
+                # Those whom the last flush set going come one by one: they share the next one.
+                self._take_queued(batch)
             self._connection.execute("COMMIT")
 
     def _roll_back(self) -> None:

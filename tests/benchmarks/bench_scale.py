@@ -33,8 +33,10 @@ if TYPE_CHECKING:
     from tests.benchmarks.children import Spent
 
 FEW, MANY = 200_000, 1_000_000
-CHECK_LOOPS, RESUME_LOOPS = 8.0, 12.0
-"""40 and 60 µs, in bare loops of 5 µs: what one takes on an idle machine of 2024."""
+CHECK, RESUME = 40.0, 60.0
+"""Microseconds of CPU a row."""
+LOOP = 5.0
+"""Microseconds that the bare loop takes where those hold; a slower machine has as many loops."""
 MOST_MEGABYTES = 250
 MOST_BYTES = 600
 
@@ -55,7 +57,7 @@ def _check(folder: Path, rows: int, *, outputs: bool) -> Iterator[Finding]:
     spent = _qwenbatch("check", str(manifest), "-o", str(out), "--sandbox", "--json", "--quiet")
     assert json.loads(spent.printed)["items"]["total"] == rows
     what = f"check {rows:,} rows {'with outputs' if outputs else 'whose names all clash'}"
-    yield _per_row(what, spent, rows, bare_loop(manifest), CHECK_LOOPS)
+    yield _per_row(what, spent, rows, bare_loop(manifest), CHECK)
     yield _memory(what, spent)
 
 
@@ -69,7 +71,7 @@ def _resume(folder: Path) -> Iterator[Finding]:
     spent = _qwenbatch("run", str(manifest), "-o", str(out), "--sandbox", "--json", "--quiet")
     told = json.loads(spent.printed)
     what = f"resume over {FEW:,} saved items"
-    yield _per_row(what, spent, FEW, bare_loop(manifest), RESUME_LOOPS)
+    yield _per_row(what, spent, FEW, bare_loop(manifest), RESUME)
     yield _memory(what, spent)
     sent, saved = told["edits"]["attempts"], told["items"]["saved"]
     yield Finding("scale", f"{what}: sent", str(sent), "0", met=(sent, saved) == (0, FEW))
@@ -94,13 +96,14 @@ def _million(folder: Path) -> Iterator[Finding]:
 
 
 def _per_row(what: str, spent: Spent, rows: int, loop: float, most: float) -> Finding:
-    cpu = spent.cpu / rows
+    cpu = spent.cpu / rows * 1e6
+    loops, most_loops = cpu / loop, most / LOOP
     return Finding(
         "scale",
-        f"{what}: CPU a row, against python's bare loop over it ({loop * 1e6:.1f} µs)",
-        f"{cpu * 1e6:.0f} µs, {cpu / loop:.1f} × (wall {spent.wall / rows * 1e6:.0f} µs)",
-        f"≤ {most:.0f} ×",
-        met=cpu / loop <= most,
+        f"{what}: CPU a row, against python's bare loop over it ({loop:.1f} µs)",
+        f"{cpu:.0f} µs, {loops:.1f} × (wall {spent.wall / rows * 1e6:.0f} µs)",
+        f"≤ {most:.0f} µs, or {most_loops:.0f} ×",
+        met=cpu <= most or loops <= most_loops,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from statistics import median
 from typing import TYPE_CHECKING
 
 from PIL import Image
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 SOURCES = 100
 INSTRUCTION = "Put it on a plain white background, variant {}"
+
+_ROUNDS = 3
 
 _BARE_LOOP = """
 import csv, hashlib, sys, time
@@ -57,5 +60,9 @@ def write_manifest(folder: Path, rows: int, *, outputs: bool) -> Path:
 
 
 def bare_loop(manifest: Path) -> float:
-    """Seconds of CPU a row that python needs to read a manifest and hash each row, no more."""
-    return float(run_python(["-c", _BARE_LOOP, str(manifest)]).printed)
+    """Microseconds of CPU a row that python needs to read a manifest and hash each row, no more.
+
+    The median of a few rounds.
+    """
+    arguments = ["-c", _BARE_LOOP, str(manifest)]
+    return median(float(run_python(arguments).printed) * 1e6 for _ in range(_ROUNDS))

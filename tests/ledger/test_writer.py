@@ -64,7 +64,7 @@ class Gate:
 
     def open(self) -> None:
         self._opened.set()
-        self.future.result(10)
+        self.future.exception(10)  # whatever becomes of the batch, it is over
 
 
 def test_writer_a_commit_that_is_refused_leaves_nothing_behind(writer: Writer, file: Path) -> None:
@@ -114,6 +114,23 @@ def test_writer_does_more_than_a_batch_in_order(writer: Writer, file: Path) -> N
     for future in futures:
         future.result(10)
     assert len(noted(file)) == MOST_IN_BATCH + 50
+
+
+def test_writer_moves_that_come_while_one_is_done_share_its_commit(writer: Writer) -> None:
+    commits: list[int] = []
+
+    def count() -> bool:
+        commits.append(1)
+        return False
+
+    writer.now(lambda db: db.set_commit_hook(count))
+    commits.clear()
+    gate = Gate(writer)
+    futures = [writer.submit(note(f"{number}")) for number in range(15)]
+    gate.open()
+    for future in futures:
+        future.result(10)
+    assert len(commits) == 1
 
 
 def test_writer_a_refused_move_takes_none_with_it(writer: Writer, file: Path) -> None:
