@@ -117,6 +117,28 @@ def test_exported_manifest_run_again_saves_at_the_same_places(
     assert (whole.items.saved, whole.items.reused, posts) == (4, 4, 0)
 
 
+@pytest.mark.parametrize("name", ["again.csv", "again.jsonl"])
+def test_exported_manifest_carries_every_column_through_another_run(
+    shop: Shop, call: Call, name: str
+) -> None:
+    shop.picture("a.jpg")
+    travels = {"=sum": "+1", "'=x": "''-2", "state": "@new", "sku": "007", "note": "a\r\nb"}
+    row = {"image": "a.jpg", "instruction": "'=naughty", "negative_prompt": "-fog", "take": 3}
+    source = shop.manifest("m.jsonl", {**row, **travels})
+    shop.run(source, refuse="naughty")
+    (before,) = objects_of(call("export", shop.out, "--format", "jsonl"))
+    again = shop.folder / name
+    call("export", shop.out, "--state", "failed", "-O", again)
+
+    _, posts = shop.run(again, asked=RETRY)
+
+    (after,) = objects_of(call("export", shop.out, "--format", "jsonl"))
+    assert (posts, before["state"], after["state"]) == (1, "failed", "saved")
+    for column in ("key", "instruction", "negative_prompt", "take", *travels.keys() - {"state"}):
+        assert after[column] == before[column], column
+    assert after["manifest_state"] == before["manifest_state"] == "@new"
+
+
 def test_items_of_an_exported_manifest_are_counted_once(shop: Shop, call: Call) -> None:
     shop.picture("a.jpg")
     rows = (
