@@ -65,10 +65,10 @@ class Course:
         """Send nothing more, and tell nothing more; what is in flight is awaited."""
         if not self.left:
             self.left = True
-            if self._rows is not None:
-                self._rows.leave()
             self._call(self._teller.leave)
             self._call(self._stops.ask)
+            if self._rows is not None:
+                self._rows.leave()
 
     def give_up(self) -> None:
         """Await nothing more: what is in flight is recorded as uncertain."""

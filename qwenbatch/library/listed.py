@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable
+from concurrent.futures import CancelledError
 from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,8 +81,10 @@ class Listed:
             if self._left:
                 self._awaited.cancel()
             return self._awaited.result()
-        except asyncio.CancelledError:
-            raise PlanCancelledError from None
+        except CancelledError:
+            if self._left:
+                raise PlanCancelledError from None
+            raise
 
 
 async def _next(iterator: AsyncIterator[Item]) -> Item | None:

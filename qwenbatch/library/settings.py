@@ -54,6 +54,8 @@ class Settings:
     strict: bool = False
     name: str | None = None
     overwrite: bool = False
+    sidecar: bool = False
+    embed: bool = False
     ledger: StrPath | None = None
     gateway: str = GATEWAY
     sandbox: bool = False

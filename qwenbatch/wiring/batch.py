@@ -248,7 +248,8 @@ class Batch:
             if self._settings.sidecar:
                 await self._sidecars(writer).complete()
         except PlanCancelledError:
-            return
+            # Whoever asked for it stops the run too, if perhaps a moment later.
+            await governor.stopped()
         except DiskError as error:
             governor.stop(StopReason.DISK, error.what)
 

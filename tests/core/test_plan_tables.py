@@ -6,7 +6,7 @@ import pytest
 
 from qwenbatch.core.occupancy import REFUSALS, Claim, Occupant, claim
 from qwenbatch.core.outcomes import ItemState
-from qwenbatch.core.plan import Asked, Fate, Standing, failure_of, fate_of, state_of
+from qwenbatch.core.plan import Asked, Fate, Standing, failure_of, fate_of, is_final, state_of
 from qwenbatch.core.results import Trouble, is_lost
 from qwenbatch.core.states import EditState, PlacementState
 from qwenbatch.core.verdicts import Kind
@@ -165,3 +165,14 @@ def test_result_is_lost_at_once_after_a_day_or_never(
     lost: bool,
 ) -> None:
     assert is_lost(trouble, age=age) is lost
+
+
+@pytest.mark.parametrize("state", ItemState)
+def test_an_item_is_final_once_nothing_more_will_become_of_it(state: ItemState) -> None:
+    for fate in (None, Fate.SAVED, Fate.HELD, Fate.INVALID):
+        assert is_final(fate, state)
+    for fate in (Fate.SEND, Fate.PLACE):
+        assert is_final(fate, state) is (state is not ItemState.PENDING)
+    # What is lost is sent again, as asked.
+    ends = {ItemState.PENDING, ItemState.LOST}
+    assert is_final(Fate.RESEND_LOST, state) is (state not in ends)

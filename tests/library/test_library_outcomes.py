@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import Counter
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import uvloop
 
 import qwenbatch
 from qwenbatch import Item, ItemState, ManifestError, StopReason
@@ -49,6 +51,34 @@ def test_outcomes_tell_each_item_once_and_as_the_books_have_it(studio: Studio) -
     assert (counts.saved, counts.failed, counts.uncertain, counts.invalid) == (3, 1, 1, 1)
     assert studio.house.billed() == Counter({"mirror p0": 1, "mirror p2": 1, "mirror p3": 1})
     assert qwenbatch.dollars(summary.cost.spent) == "$0.11"
+
+
+def test_an_edit_that_is_tried_again_is_told_by_its_end_alone(studio: Studio) -> None:
+    studio.house.fail("server_error", match="mirror p0", times=2)
+    told, summary = studio.run(studio.items(2))
+    assert states(told) == {1: ItemState.SAVED, 2: ItemState.SAVED}
+    assert {outcome.number: outcome.attempts for outcome in told} == {1: 3, 2: 1}
+    assert (summary.edits.attempts, studio.house.posts()) == (4, 4)
+
+
+def test_the_engine_runs_in_pythons_own_loop_whatever_the_program_runs_in(studio: Studio) -> None:
+    async def main() -> list[qwenbatch.Outcome]:
+        async with qwenbatch.open(studio.out, studio.settings()) as batch:
+            return [outcome async for outcome in batch.run(studio.items(2))]
+
+    seen: list[str] = []
+    factory = asyncio.SelectorEventLoop
+
+    class Seen(factory):  # type: ignore[misc, valid-type] # a variable, to be put back
+        def __init__(self) -> None:
+            seen.append(threading.current_thread().name)
+            super().__init__()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncio, "SelectorEventLoop", Seen)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            assert set(states(runner.run(main())).values()) == {ItemState.SAVED}
+    assert seen == ["qwenbatch-run"]
 
 
 def test_outcomes_come_when_they_happen_and_what_is_told_as_saved_is_in_place(
