@@ -102,7 +102,7 @@ def test_e2e_a_death_while_settling_settles_all_or_nothing(
 def test_e2e_every_write_of_the_ledger_is_a_step() -> None:
     from qwenbatch.ledger.ledger import Ledger  # noqa: PLC0415 - beside what it is about
 
-    reads = {"next_waiting", "placement", "holding", "is_lost"}
+    reads = {"next_waiting", "placement", "claimed", "is_lost"}
     named = {path.rpartition(".")[2] for path in STEPS.values()}
     rare = {"release", "remember_kind", "want", "lose"}
     public = {name for name in vars(Ledger) if not name.startswith("_")}
