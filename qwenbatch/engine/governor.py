@@ -268,6 +268,10 @@ class Governor:
                     in_flight=self._flying,
                 ),
             )
+        self.end_sending()
+
+    def end_sending(self) -> None:
+        """Make no new POST, without a reason to tell: a defect speaks for itself."""
         self._stopping.set()
         self.freed()
 
