@@ -131,7 +131,9 @@ class Governor:
             while not self.stopping:
                 now = self._clock.monotonic()
                 wait = max(0.0, self.pace.departure(now) - now)
-                if (late := self._late(wait)) is not None:
+                if self._breaker.open:
+                    self.stop(StopReason.BREAKER, _BREAKER_WORDS)
+                elif (late := self._late(wait)) is not None:
                     self.stop(late, _LATE_WORDS)
                 elif wait > 0:
                     await self._nap(self._stopping, min(wait, LONGEST_NAP))
@@ -268,6 +270,10 @@ class Governor:
                     in_flight=self._flying,
                 ),
             )
+        self.end_sending()
+
+    def end_sending(self) -> None:
+        """Make no new POST, without a reason to tell: a defect speaks for itself."""
         self._stopping.set()
         self.freed()
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, assert_never
+from weakref import WeakValueDictionary
 
 import anyio
 import anyio.to_thread
@@ -76,6 +77,7 @@ class Placer:
         self._fetcher = fetcher
         self._fetches = anyio.CapacityLimiter(fetches)
         self._paths = tuple(anyio.Lock() for _ in range(LOCKS))
+        self._edits: WeakValueDictionary[EditKey, anyio.Lock] = WeakValueDictionary()
         self._overwrite = overwrite
         self._governor = governor
         self._clock = clock
@@ -91,8 +93,10 @@ class Placer:
         """Bring an edit's result to every path that waits for it, or leave it waiting.
 
         `paid_now` says that this run paid for the edit, `waits` how patiently it is fetched.
+        Asked again meanwhile, as by a row that is keyed anew, it then looks at what still waits.
         """
-        async with self._governor.placing():
+        alone = self._edits.setdefault(key, anyio.Lock())
+        async with self._governor.placing(), alone:
             edit = await self._book.paid_edit(key)
             job = _Job(edit, paid_now, waits)
             saved = list(edit.saved)

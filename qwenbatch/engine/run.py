@@ -63,14 +63,22 @@ class Run:
         self._canaries = canaries
         self._approve = approve
         self._report = report
+        self._defect: Exception | None = None
 
     async def __call__(self, *, send: bool = True) -> None:
         """Place what waits, send what is to be sent; when it returns, nothing is in flight.
 
         Without `send` only what is paid for is placed.
-        A disk that fails stops the run; whatever else is raised leaves through here, once every
-        edit in flight has been recorded.
+        A disk that fails stops the run; whatever else is raised in an edit's life, a defect,
+        leaves through here once the others have landed: it costs them nothing.
         """
+        try:
+            await self._bring_all(send=send)
+        finally:
+            if self._defect is not None:
+                raise self._defect
+
+    async def _bring_all(self, *, send: bool) -> None:
         async with anyio.create_task_group() as ramp:
             ramp.start_soon(self._governor.ramp_up)
             async with anyio.create_task_group() as group:
@@ -89,7 +97,7 @@ class Run:
         last = 0
         while page := await self._book.next_waiting(last, WAITING_PAGE):
             for last, key in page:  # noqa: B007 - the last one begins the next page
-                if self._governor.stopped_by is StopReason.DISK:
+                if self._defect or self._governor.stopped_by is StopReason.DISK:
                     return
                 await self._spawn(group, partial(self._place, key))
 
@@ -136,6 +144,9 @@ class Run:
             except QwenbatchError as error:
                 # The disk, or a ledger that another program keeps busy: the others may still land.
                 self._governor.stop(StopReason.DISK, error.what)
+            except Exception as error:  # noqa: BLE001 - raised once nothing is in flight
+                self._defect = self._defect or error
+                self._governor.end_sending()
             finally:
                 self._lives.release_on_behalf_of(borrower)
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 import tempfile
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 import anyio
 import pybase64
 
 from qwenbatch.core.items import InlineSource
-from qwenbatch.errors import PictureError
+from qwenbatch.errors import DiskError, PictureError
 from qwenbatch.imaging.quick_read import read_into
 from qwenbatch.imaging.sources import LocalSource, file_of, open_file, opened, stamp_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
     from typing import BinaryIO
 
@@ -94,7 +94,8 @@ class Carrier:
     async def ready(self, source: LocalSource, facts: SourceFacts) -> AsyncIterator[DataUri | None]:
         """The data URI of a keyed source; None if its file is no longer what was keyed.
 
-        Raises PictureError if it must be re-encoded and turns out to be damaged.
+        Raises PictureError if it must be re-encoded and turns out to be damaged or unreadable,
+        DiskError if there is no room for what comes of it.
         """
         picture = facts.picture
         if picture is None:
@@ -130,7 +131,7 @@ class Carrier:
         facts: SourceFacts,
         watched: int,
     ) -> AsyncIterator[DataUri]:
-        with tempfile.TemporaryFile(dir=self._scratch, buffering=0) as file:
+        with _scratch_file(self._scratch) as file:
             format_ = await anyio.to_thread.run_sync(
                 _encode_into,
                 source,
@@ -149,14 +150,38 @@ class Carrier:
             )
 
 
+@contextmanager
+def _scratch_file(scratch: Path) -> Iterator[BinaryIO]:
+    """An unnamed file, gone once it is closed."""
+    try:
+        file = tempfile.TemporaryFile(dir=scratch, buffering=0)  # noqa: SIM115 - it is closed below
+    except OSError as error:
+        raise _no_room(error) from error
+    with file:
+        yield file
+
+
+def _no_room(error: OSError) -> DiskError:
+    return DiskError(
+        f"a picture that must be re-encoded cannot be written: {error.strerror or error}",
+        "free room or mend the disk, then start the same command again: it resumes",
+    )
+
+
 def _encode_into(source: LocalSource, facts: SourceFacts, to: BinaryIO) -> Format:
     from qwenbatch.imaging.encode import encode  # noqa: PLC0415 - Pillow loads only where needed
 
     if facts.picture is None:
         raise PictureError("it holds no picture")
-    with opened(source) as (file, _):
-        format_, data = encode(file, facts.picture)
+    try:
+        with opened(source) as (file, _):
+            format_, data = encode(file, facts.picture)
+    except OSError as error:
+        raise PictureError(f"it cannot be read: {error.strerror or error}") from error
     view = memoryview(data)
-    while view:
-        view = view[to.write(view) :]
+    try:
+        while view:
+            view = view[to.write(view) :]
+    except OSError as error:
+        raise _no_room(error) from error
     return format_

@@ -67,6 +67,7 @@ class Agenda:
         `keyed` is the old edit's row with its new key. Rows of the old key with another source
         keep it, and are sent from there. Where the new key is that of other rows, which may be in
         flight at this moment, all of them share one edit: whoever is paid for it is told all paths.
+        What was asked for the old key, such as to send it again, is not asked for the new one.
         """
         self.changed = True
         source = old.keyed.row.source
@@ -76,7 +77,10 @@ class Agenda:
             for number, before in _rows_of(db, old.key):
                 if before.row.source == source:
                     after = KeyedRow(row=before.row, key=keyed.key, facts=keyed.facts)
-                    db.execute("UPDATE temp.rows SET key = ? WHERE number = ?", (keyed.key, number))
+                    db.execute(
+                        "UPDATE temp.rows SET key = ?, expected = 'pending' WHERE number = ?",
+                        (keyed.key, number),
+                    )
                     db.execute(
                         "UPDATE temp.texts SET row = ? WHERE number = ?",
                         (encode_row(after), number),

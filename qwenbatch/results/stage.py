@@ -130,6 +130,8 @@ async def staged(
     try:
         yield stage
     finally:
-        with anyio.CancelScope(shield=True):
-            await stage.close()
-        stage.path.unlink(missing_ok=True)
+        # A disk that went away takes neither; an error of this must not hide the first one's.
+        with suppress(OSError):
+            with anyio.CancelScope(shield=True):
+                await stage.close()
+            stage.path.unlink(missing_ok=True)

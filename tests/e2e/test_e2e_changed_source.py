@@ -58,6 +58,22 @@ def test_a_source_that_becomes_what_is_in_flight_joins_that_edit(
     assert desk.result("p00.png") == desk.result("p01.png")
 
 
+def test_a_source_that_becomes_what_is_being_fetched_joins_that_edit(
+    desk_with: Callable[..., Desk],
+) -> None:
+    desk = desk_with(latency=(0.1, 0.1))
+    desk.rows(*({**row, "instruction": "mirror"} for row in desk.items(2)))
+    desk.house.fail("result_slow", times=2)
+    run = desk.start("--rate", 1, "--concurrency", 2)
+    desk.house.wait_posts(1)
+
+    desk.picture("p01.png", 0)
+    ended = run.wait()
+
+    assert (ended.status, ended.items) == (0, {"total": 2, "saved": 2})
+    assert desk.house.books()["billed"] == 1
+
+
 def test_a_source_that_was_only_touched_after_planning_is_sent_as_it_is(desk: Desk) -> None:
     rows = desk.items(3)
     desk.rows(*rows)

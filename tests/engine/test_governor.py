@@ -335,6 +335,15 @@ async def test_governor_breaker_stops_nothing_where_nothing_is_left_to_send(
     assert governor.stopped_by is StopReason.BREAKER
 
 
+async def test_governor_breaker_holds_back_what_has_its_permit_already(world: World) -> None:
+    governor = world.governor()
+    assert await governor.turn()
+    for _ in range(10):
+        hear(governor, Kind.GAVE_UP, again=False)
+    await governor.departs()
+    assert governor.stopped_by is StopReason.BREAKER
+
+
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [

@@ -467,3 +467,14 @@ async def test_placer_places_nothing_twice(gallery: Gallery) -> None:
     await gallery.place(key)
     assert gallery.folders.file("a.png").stat() == before
     assert len(gallery.fetcher.fetched) == 1
+
+
+async def test_placer_asked_twice_for_one_edit_places_it_once(gallery: Gallery) -> None:
+    key = await gallery.pay(1, ONE, "a.png", "b.png")
+    placer = gallery.placer()
+    async with anyio.create_task_group() as group:
+        for _ in range(2):
+            group.start_soon(partial(placer.place, key, paid_now=True))
+    files = {path: ("saved", path) for path in ("a.png", "b.png")}
+    assert await gallery.files(key) == files
+    assert gallery.fetcher.fetched == [gallery.url(1)]

@@ -193,6 +193,40 @@ async def test_run_stops_where_the_disk_fails_and_lets_the_others_land(stage: St
     assert stage.world.money() == (0, 2 * PRICE, 0)
 
 
+async def test_run_raises_a_defect_in_one_life_once_the_others_have_landed(stage: Stage) -> None:
+    await stage.gallery.pay(1, ONE, "a.png")
+    other = edit_of(2)
+    stage.plan(2, "b.png", Fate.SEND, EditState.PENDING)
+    stage.gateway.waits_at = "answer"
+    stage.gallery.fetcher.results["https://results.test/1.png"] = TWO
+    may_fail = stage.gallery.fetcher.go_on = anyio.Event()
+    stage.gallery.fetcher.fails["https://results.test/1"] = ZeroDivisionError("a defect")
+
+    async def fail_and_go_on() -> None:
+        await stage.gateway.reached.wait()
+        may_fail.set()
+        await stage.governor.stopped()
+        stage.gateway.go_on.set()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(fail_and_go_on)
+        with pytest.raises(ZeroDivisionError, match="a defect"):
+            await stage.run()
+    assert await stage.gallery.files(other.key) == {"b.png": ("saved", "b.png")}
+    assert stage.world.money() == (0, 2 * PRICE, 0)
+
+
+async def test_run_sends_again_only_what_was_asked_for_before_its_source_changed(
+    stage: Stage,
+) -> None:
+    stage.plan(1, "a.png", Fate.SEND, EditState.UNCERTAIN)
+    [old] = [edit async for edit in stage.agenda.edits()]
+    assert old.expected is EditState.UNCERTAIN
+    await stage.agenda.rekey(old, await stage.rekeyer.rekey(old.keyed))
+    [new] = [edit async for edit in stage.agenda.edits()]
+    assert (new.key == old.key, new.expected) == (False, EditState.PENDING)
+
+
 async def test_run_pays_for_no_edit_that_was_planned_as_paid_for(stage: Stage) -> None:
     """What a row asked for is nothing to an edit that was moved since."""
     edit = edit_of(1)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import resource
 from typing import TYPE_CHECKING
 
 import pytest
 
 from qwenbatch.core.items import FileSource
 from qwenbatch.core.sources import SourceFacts
+from qwenbatch.errors import DiskError
 from qwenbatch.imaging.sources import examine_source
 from qwenbatch.imaging.transit import Carrier
 from tests.imaging.conftest import SAMPLES, encoded, exif_of, four_corners
@@ -81,3 +83,29 @@ async def test_source_rewritten_before_it_is_opened_is_not_even_begun(
     carrier = Carrier(scratch=path.parent, cores=1)
     async with carrier.ready(FileSource(str(path)), facts) as uri:
         assert uri is None
+
+
+@pytest.mark.parametrize("source", ["re-encoded"], indirect=True)
+async def test_source_that_cannot_be_re_encoded_for_the_disk_is_the_disks_failure(
+    source: tuple[Path, SourceFacts],
+) -> None:
+    path, facts = source
+    gone = Carrier(scratch=path.with_name("gone"), cores=1)
+    with pytest.raises(DiskError, match="re-encoded"):
+        async with gone.ready(FileSource(str(path)), facts):
+            pass
+
+
+@pytest.mark.parametrize("source", ["re-encoded"], indirect=True)
+async def test_source_that_is_too_long_for_the_disk_once_re_encoded_is_the_disks_failure(
+    source: tuple[Path, SourceFacts],
+) -> None:
+    path, facts = source
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
+    try:
+        with pytest.raises(DiskError, match="re-encoded"):
+            async with Carrier(scratch=path.parent, cores=1).ready(FileSource(str(path)), facts):
+                pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -250,6 +250,16 @@ async def test_stage_is_for_us_alone_to_read_until_it_is_finished(room: Room) ->
     assert room.leftovers == []
 
 
+async def test_stage_that_cannot_be_removed_hides_no_error_of_the_disk(room: Room) -> None:
+    async def write_in_vain() -> None:
+        async with staged(room.folders.scratch, ResultVerifier()) as stage:
+            stage.path.mkdir()
+            await stage.write(bytes(HELD_BYTES))
+
+    with pytest.raises(DiskError):
+        await write_in_vain()
+
+
 async def test_stage_writes_pieces_of_any_size_in_their_order(room: Room) -> None:
     tail = os.urandom(3 * HELD_BYTES)
     whole = ONE + tail
