@@ -6,6 +6,7 @@ here, for Typer's own reader takes a tenth of a second to load and speaks of its
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 _MOST = 10**12
 """The bound of whole numbers that have none of their own."""
+
+_LIKE = 0.75
+"""How like an option what was typed must be for it to be suggested: 1 is the same."""
 
 
 class Command(TyperCommand):
@@ -96,7 +100,8 @@ def refuse(error: typer.TyperException, ctx: Context) -> NoReturn:
             f"there is no option {option}: others on this machine could read a key there",
             "export QWENBATCH_API_KEY, or name its file in QWENBATCH_API_KEY_FILE",
         ) from None
-    near = error.possibilities
+    # Typer finds near what merely shares some letters.
+    near = get_close_matches(option, error.possibilities, 2, _LIKE)
     hint = f"did you mean {' or '.join(near)}?" if near else advice
     raise UsageError(f"there is no option {option}", hint) from None
 

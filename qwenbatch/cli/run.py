@@ -72,6 +72,7 @@ def _run(told: Told, watch: Watched) -> Summary:
         out=folder,
         again=command_again(summary, out=folder),
         sandbox=options.sandbox,
+        strict=settings.strict,
     )
     if not options.quiet:
         tell_of_nothing(settings, summary)

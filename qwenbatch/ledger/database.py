@@ -14,6 +14,7 @@ from uuid import uuid4
 import apsw
 
 from qwenbatch.errors import DiskError, LedgerError, QwenbatchError
+from qwenbatch.ledger.elsewhere import where_one_is
 from qwenbatch.ledger.lock import holder
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ def open_reader(path: Path) -> apsw.Connection:
     if not path.exists():
         raise LedgerError(
             f"there is no ledger at {path}",
-            "name the folder that was given to run with -o",
+            where_one_is(path),
         )
     with _opened(str(path), reading=True):
         try:

@@ -34,18 +34,21 @@ def closing_summary(
     report: str | None,
     console: Terminal,
     sandbox: bool = False,
+    strict: bool = False,
 ) -> None:
     """Print how it ended: items, money, failures, why it stopped, where results are, what next.
 
     `command_again` is the exact command that goes on, `report` the one that makes a page of it all;
-    both are left out if None. It fits on 24 lines of 80 columns, unless paths are long.
+    both are left out if None. `strict`: bad rows keep every edit from being sent. It fits on 24
+    lines of 80 columns, unless paths are long.
     A console that can no longer be written is left alone.
     """
     page = _Page(console)
     with suppress(OSError):
         # Nobody reads any more; the exit status still says how it ended.
-        _tell_end(page, summary)
-        _tell_counts(page, summary, sandbox=sandbox)
+        withheld = strict and summary.items.invalid > 0
+        _tell_end(page, summary, withheld=withheld)
+        _tell_counts(page, summary, sandbox=sandbox, withheld=withheld)
         _tell_failures(page, summary)
         if summary.estimate is None:
             page.copied("results", out)
@@ -71,7 +74,7 @@ class _Page:
         return plain(text, most=MOST_PATH, encoding=self.console.encoding)
 
 
-def _tell_end(page: _Page, summary: Summary) -> None:
+def _tell_end(page: _Page, summary: Summary, *, withheld: bool) -> None:
     took = f" after {span(summary.seconds)}" if summary.seconds else ""
     would = "would stop" if summary.estimate is not None else f"stopped{took}"
     if summary.stopped_by is not None:
@@ -80,20 +83,31 @@ def _tell_end(page: _Page, summary: Summary) -> None:
         page.line(f"  {words.advice}")
     elif summary.estimate is not None:
         page.line("checked; nothing was sent", "bold")
+    elif not summary.items.total:
+        page.line(f"there was nothing to do{took}")
     elif summary.items.saved == summary.items.total:
         page.line(f"every item is saved{took}", "green")
     else:
-        page.line(f"finished{took}; not every item is saved", "yellow")
+        end = "not every item is saved"
+        if withheld:
+            end = "no edit was sent, for rows are bad (--strict)"
+        page.line(f"finished{took}; {end}", "yellow")
+        if summary.items.invalid:
+            page.line("  correct the rows that are bad, then run again")
         if summary.exit_status is ExitStatus.UNCERTAIN:
             page.line("  what is uncertain is settled by the invoice, which costs nothing;")
             page.line("  --resend-uncertain would send it again instead, and may pay twice")
 
 
-def _tell_counts(page: _Page, summary: Summary, *, sandbox: bool) -> None:
+def _tell_counts(page: _Page, summary: Summary, *, sandbox: bool, withheld: bool) -> None:
     for row in _counts(summary):
         page.console.print(row, overflow="fold")
     if summary.estimate is not None:
-        page.line(_foreseen(summary.estimate, sandbox=sandbox), "bold")
+        text = _foreseen(summary.estimate, sandbox=sandbox)
+        if withheld:
+            page.line("would send nothing, for rows are bad (--strict)", "bold")
+            text = f"  without --strict it {text}"
+        page.line(text, "bold")
     for text, style in _money(summary, sandbox=sandbox):
         page.line(text, style)
 

@@ -76,4 +76,17 @@ class Ping:
                     if answer.status >= _REDIRECTIONS:
                         self.failure = f"the ping was answered with status {answer.status}"
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-            self.failure = f"the ping failed: {type(error).__name__}"
+            self.failure = f"the ping failed: {_told(error)}"
+
+
+def _told(error: Exception) -> str:
+    """Why a ping failed, in words that are not the error's own: those may hold the URL."""
+    match error:
+        case TimeoutError():
+            return f"no answer within {SECONDS:g} s"
+        case aiohttp.ClientConnectionError() | OSError():
+            return "the watchdog cannot be reached"
+        case aiohttp.InvalidURL() | ValueError():
+            return "its URL is none that can be asked"
+        case _:
+            return f"no answer that can be read ({type(error).__name__})"

@@ -179,6 +179,7 @@ class Display:
         out: str,
         again: str | None,
         sandbox: bool,
+        strict: bool,
     ) -> None:
         """Print how it ended: one JSON object, a page for a person, or only a bad end."""
         if self._settings.json:
@@ -201,6 +202,7 @@ class Display:
                 report=None if summary.estimate else shlex.join(["qwenbatch", "report", out]),
                 console=Terminal(sys.stdout, ascii_only=not _shows_unicode()),
                 sandbox=sandbox,
+                strict=strict,
             )
 
     def _logged(self, file: TextIO) -> Observer:

@@ -126,6 +126,10 @@ def _read(terminal: int) -> str:
         ("--verzion", "there is no option --verzion\n  did you mean --version?"),
         ("run", "SOURCE is missing"),
         ("run . --concurency 3", "did you mean --concurrency"),
+        (
+            "run . --instructions x",
+            "there is no option --instructions\n  did you mean --instruction?\n",
+        ),
         ("run . --out", "--out wants a value"),
         ("run . --strict=3", "--strict takes no value"),
         ("run . make it white", "'make' is one word too many"),

@@ -127,6 +127,19 @@ def test_database_that_is_missing_is_not_made_by_looking(file: Path) -> None:
     assert not file.exists()
 
 
+def test_database_that_is_missing_is_looked_for_one_folder_further_in(tmp_path: Path) -> None:
+    inner = tmp_path / "shop" / ".qwenbatch" / "ledger.db"
+    inner.parent.mkdir(parents=True)
+    create_or_open(inner, service="sandbox").close()
+    with pytest.raises(LedgerError) as told:
+        open_reader(tmp_path / ".qwenbatch" / "ledger.db")
+    assert told.value.advice == f"did you mean {tmp_path / 'shop'}?"
+
+    with pytest.raises(LedgerError) as told:
+        open_reader(tmp_path / "none" / ".qwenbatch" / "ledger.db")
+    assert "-o of run" in str(told.value.advice)
+
+
 def test_database_that_was_only_begun_is_finished(file: Path) -> None:
     file.touch()
     db = create_or_open(file, service="sandbox")

@@ -61,6 +61,7 @@ def printed(
     out: str = "out/my photos",
     command_again: str | None = None,
     report: str | None = None,
+    strict: bool = False,
 ) -> str:
     raw = io.BytesIO()
     file = io.TextIOWrapper(raw, encoding=encoding)
@@ -71,6 +72,7 @@ def printed(
         report=report,
         console=Terminal(file=file, width=width, color_system=None),
         sandbox=sandbox,
+        strict=strict,
     )
     file.flush()
     return raw.getvalue().decode(encoding)
@@ -84,6 +86,35 @@ def test_closing_tells_a_good_end_in_few_words() -> None:
         "$66.22 spent (1,204 edits, 1,210 attempts)",
         "results: out/my photos",
     ]
+
+
+def test_closing_says_that_there_was_nothing_to_do() -> None:
+    nothing = replace(SAVED, items=ItemCounts())
+    assert printed(nothing).startswith("there was nothing to do after 11 min\n")
+
+
+def test_closing_asks_for_bad_rows_to_be_corrected() -> None:
+    items = ItemCounts(total=3, saved=1, invalid=2)
+    ended = replace(SAVED, exit_status=ExitStatus.UNFINISHED, items=items)
+    assert printed(ended).splitlines()[:2] == [
+        "finished after 11 min; not every item is saved",
+        "  correct the rows that are bad, then run again",
+    ]
+    assert printed(ended, strict=True).startswith(
+        "finished after 11 min; no edit was sent, for rows are bad (--strict)\n"
+    )
+    assert "--strict" not in printed(SAVED, strict=True)
+
+
+def test_closing_of_a_strict_check_of_bad_rows_foresees_that_nothing_is_sent() -> None:
+    items = ItemCounts(total=3, invalid=2, pending=1)
+    estimate = Estimate(edits=1, cost=MicroUSD(55_000), left=None)
+    foreseen = replace(SAVED, exit_status=ExitStatus.UNFINISHED, items=items, estimate=estimate)
+    assert printed(foreseen, strict=True).splitlines()[-2:] == [
+        "would send nothing, for rows are bad (--strict)",
+        "  without --strict it would send 1 edit, $0.055",
+    ]
+    assert printed(foreseen).splitlines()[-1] == "would send 1 edit, $0.055"
 
 
 def test_closing_tells_everything_of_a_bad_end_on_one_screen() -> None:
