@@ -62,7 +62,13 @@ def run_check(told: Told, *, show_settings: bool) -> NoReturn:
     with display.open():
         summary, sizes = sole(lambda: anyio.run(lead))
     display.tell_sizes(sizes)
-    display.close(summary, out=str(settings.out_folder), again=None, sandbox=settings.sandbox)
+    display.close(
+        summary,
+        out=str(settings.out_folder),
+        again=None,
+        sandbox=settings.sandbox,
+        strict=settings.strict,
+    )
     if not shown.quiet:
         tell_of_nothing(settings, summary)
     raise typer.Exit(summary.exit_status)
