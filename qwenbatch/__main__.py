@@ -32,6 +32,9 @@ def main() -> None:
     try:
         sys.exit(command(sys.argv[1:]))
     finally:
+        # The status is known: what comes now must not turn it into a traceback.
+        for number in ENDING:
+            signal.signal(number, signal.SIG_IGN)
         # Python looks for cycles among all that was ever loaded before it ends: to no use.
         gc.freeze()
 
@@ -45,8 +48,8 @@ def _end(number: int, _: FrameType | None) -> None:
         try:
             # Out of the loop itself: a task that it was raised in would be told of as a defect.
             asyncio.get_running_loop().call_soon_threadsafe(sys.exit, status)
-        except RuntimeError:
-            pass  # no loop is running
+        except (RuntimeError, AttributeError):
+            pass  # no loop is running; or asyncio is only being loaded
         else:
             return
     sys.exit(status)

@@ -76,11 +76,17 @@ class Follower(Protocol):
 @contextmanager
 def signals() -> Iterator[AsyncIterator[StopReason]]:
     """The reasons to stop that signals give; the main thread's loop alone can hear them."""
-    with anyio.open_signal_receiver(*_heeded()) as arrived:
-        yield (
-            StopReason.INTERRUPTED if number == signal.SIGINT else StopReason.TERMINATED
-            async for number in arrived
-        )
+    before = {number: signal.getsignal(number) for number in _heeded()}
+    try:
+        with anyio.open_signal_receiver(*before) as arrived:
+            yield (
+                StopReason.INTERRUPTED if number == signal.SIGINT else StopReason.TERMINATED
+                async for number in arrived
+            )
+    finally:
+        # The loop leaves Python's own behind, which end the process by the signal.
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Batch:
