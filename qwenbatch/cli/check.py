@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from qwenbatch.cli.told import Told
     from qwenbatch.core.summary import Summary
 
-MOST_SHOWN = 60
+MOST_SHOWN = 200
 """So much of a value is shown in the table of settings."""
+
+COLUMN = 30
+"""A longer value shifts its own line only, so that the table fits on 80 columns."""
 
 
 @takes_options(of_run=False)
@@ -79,11 +82,16 @@ def _show_settings(told: Told, *, out: str) -> None:
     from qwenbatch.observe.plain_text import plain  # noqa: PLC0415 - start-up
 
     rows = [("option", "value", "from")]
+    sandbox = told.options.sandbox
     for setting in told.settings:
         shown = setting.value or (out if setting.name == "out" else "-")
+        if setting.name == "gateway" and sandbox:
+            shown = "-"
         value = plain(shown, most=MOST_SHOWN)
         rows.append((setting.name, value, setting.origin))
-    first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
+    first, second = (
+        max(len(row[column]) for row in rows if len(row[column]) <= COLUMN) for column in (0, 1)
+    )
     for name, value, origin in rows:
         sys.stdout.write(f"{name:{first}}  {value:{second}}  {origin}\n")
     sys.stdout.write("\n")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from qwenbatch.errors import ManifestError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 _NEIGHBOURS = 10_000
@@ -33,13 +34,23 @@ def missing(path: Path) -> ManifestError:
     while not os.path.isdir(last.parent) and last.parent != last:  # noqa: PTH112 - never raises
         last = last.parent
     names = _names(last.parent)
-    close = get_close_matches(last.name, names, n=_SUGGESTED)
+    close = _like(last.name, names)
     if not close:
         lower = {name.lower(): name for name in names}
-        close = [lower[near] for near in get_close_matches(last.name.lower(), lower, n=_SUGGESTED)]
+        close = [lower[near] for near in _like(last.name.lower(), lower)]
     advice = f"Did you mean {' or '.join(close)}?" if close else "Look for its spelling"
     what = "folder " if last != path else ""
     return ManifestError(f"There is no {what}{last.name} in {last.parent}", advice)
+
+
+def _like(name: str, names: Iterable[str]) -> list[str]:
+    """Names like this one, not by their extension alone: f.csv is not like nope.csv."""
+    stem = os.path.splitext(name)[0]  # noqa: PTH122 - a name may be none that Path takes
+    return [
+        near
+        for near in get_close_matches(name, names, n=_SUGGESTED)
+        if get_close_matches(stem, [os.path.splitext(near)[0]])  # noqa: PTH122 - likewise
+    ]
 
 
 def _names(folder: Path) -> list[str]:

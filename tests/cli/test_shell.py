@@ -142,6 +142,7 @@ def _read(terminal: int) -> str:
         ("doctor --gateway ftp://x", "--gateway: it must be the whole http(s) address"),
         ("jobs/nightly.toml", "to edit what is there: qwenbatch run jobs/nightly.toml"),
         ("run jobs/demo.josnl", "Did you mean demo.jsonl?"),
+        ("run jobs/x.jsonl", "Look for its spelling"),
         ("run job/demo.jsonl", "There is no folder job in"),
         ("run jobz/demo.jsonl", "Did you mean jobs?"),
     ],
