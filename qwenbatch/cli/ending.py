@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from qwenbatch.cli.forms import Wants
 from qwenbatch.cli.options import OPTIONS
+from qwenbatch.core.outcomes import ItemState
 from qwenbatch.core.stops import ExitStatus
 from qwenbatch.errors import DiskError, LedgerBusyError, QwenbatchError, UsageError
 from qwenbatch.observe.plain_text import plain
@@ -51,16 +52,29 @@ def command_again(summary: Summary, *, out: str) -> str | None:
 
     It may be pasted without a thought, into another shell too, so it never sends again what may
     have been paid: what is uncertain is settled by the invoice. Nor are secrets in it, such as a
-    watchdog's URL: it may be printed into a log.
+    watchdog's URL: it may be printed into a log. Where the same command would do nothing more, it
+    is the one that lists what is left.
     """
     match summary.exit_status:
         case ExitStatus.SAVED:
             return None
         case ExitStatus.UNCERTAIN:
             return shlex.join(["qwenbatch", "settle", out, "--as", "paid|unpaid"])
+        case ExitStatus.UNFINISHED if (state := _left_alone(summary)) is not None:
+            return shlex.join(["qwenbatch", "export", out, "--state", state])
         case _:
             typed = [word for word in _without_secrets(sys.argv[1:]) if word != RESEND]
             return shlex.join(["qwenbatch", *typed[:1], *_given_by_environment(), *typed[1:]])
+
+
+def _left_alone(summary: Summary) -> ItemState | None:
+    """The state of what the next run would leave alone, if that is all that is left; or None."""
+    items = summary.items
+    if summary.stopped_by is not None or items.pending or items.invalid:
+        return None
+    if items.failed:
+        return ItemState.FAILED
+    return ItemState.LOST if items.lost else None
 
 
 def _without_secrets(typed: list[str]) -> Iterator[str]:

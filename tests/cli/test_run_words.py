@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -36,6 +37,24 @@ def test_run_words_never_resend_in_the_next_command(monkeypatch: pytest.MonkeyPa
     assert command_again(ended(ExitStatus.CAP), out="o") == "qwenbatch run 'a b.csv'"
     again = command_again(ended(ExitStatus.UNCERTAIN), out="my out")
     assert again == "qwenbatch settle 'my out' --as 'paid|unpaid'"
+
+
+@pytest.mark.parametrize(
+    ("items", "again"),
+    [
+        (ItemCounts(total=2, saved=1, failed=1), "qwenbatch export o --state failed"),
+        (ItemCounts(total=2, saved=1, lost=1), "qwenbatch export o --state lost"),
+        (ItemCounts(total=2, failed=1, pending=1), "qwenbatch run a.csv"),
+        (ItemCounts(total=2, failed=1, invalid=1), "qwenbatch run a.csv"),
+    ],
+)
+def test_run_words_name_no_command_that_would_do_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+    items: ItemCounts,
+    again: str,
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["q", "run", "a.csv"])
+    assert command_again(replace(ended(ExitStatus.UNFINISHED), items=items), out="o") == again
 
 
 def test_run_words_give_the_next_command_what_the_environment_gave(

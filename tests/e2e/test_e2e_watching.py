@@ -131,16 +131,16 @@ def test_check_writes_no_metrics_and_pings_nobody(desk: Desk, dog: Dog) -> None:
 
 def test_ping_tells_start_and_end_of_a_run_and_leaves_no_trace(desk: Desk, dog: Dog) -> None:
     desk.rows(*desk.items(2))
-    desk.house.fail("moderated", match="mirror p01")
+    desk.house.fail("server_error", match="mirror p01", times=None)
     desk.environment["QWENBATCH_PING"] = dog.url
-    ended = desk.start("--log-file", "log", json_=False).wait()
+    ended = desk.start("--log-file", "log", "--attempts", 1, json_=False).wait()
     assert ended.status == 3
     assert dog.paths == ["start", "3"]
     told = json.loads(dog.told[1][1])
     assert told["exit_status"] == 3
     assert f"run {told['run']}:" in ended.stderr
     assert "next: qwenbatch run job.jsonl" in ended.stdout
-    assert desk.start("--ping", dog.url, json_=False).wait().status == 3
+    assert desk.start("--ping", dog.url, "--attempts", 1, json_=False).wait().status == 3
     shown = desk.start(f"--ping={dog.url}", "--dry-run", json_=False).wait().stdout
     assert "option" in shown.partition("ping ")[2].partition("\n")[0]
     secret_is_nowhere(desk)
