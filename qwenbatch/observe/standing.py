@@ -125,7 +125,7 @@ def _tell_money(page: _Page, standing: LedgerStanding, remedies: Remedies) -> No
         page.line(f"  {when}the invoice ends the doubt:")
         page.line(f"    {remedies.settle}", "bold")
         if remedies.resend is not None and not running:
-            page.line("  or send them again, which may pay twice:")
+            page.line("  or send those of the last manifest again, which may pay twice:")
             page.line(f"    {remedies.resend}", "bold")
 
 
