@@ -54,7 +54,8 @@ class ExitStatus(IntEnum):
     USAGE = 2
     """usage, configuration, a manifest that cannot be read, a ledger of another service"""
     UNFINISHED = 3
-    """finished; some items failed, are invalid, lost or still pending; declined"""
+    """finished; some items failed, are invalid, lost or still pending; declined; a failed canary;
+    findings of audit or doctor"""
     UNCERTAIN = 4
     """finished; some edits are uncertain"""
     CAP = 5

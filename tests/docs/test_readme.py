@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from qwenbatch.cli.help_page import STATUSES
 from qwenbatch.core.stops import ExitStatus
 
 if TYPE_CHECKING:
@@ -105,6 +106,8 @@ def test_readme_tells_every_exit_status() -> None:
         for number in numbers.split(",")
     }
     assert set(told) == {int(status) for status in ExitStatus}
+    for status, meaning in STATUSES.items():
+        assert meaning in told[status], status
 
 
 def test_readme_names_every_dependency() -> None:
