@@ -95,3 +95,11 @@ def test_settle_refuses_another_ledger_than_the_one_that_out_was_begun_with(
     assert "is not the ledger that this folder was begun with" in capsys.readouterr().err
     with closing(apsw.Connection(str(tmp_path / "local.db"))) as db:
         assert db.execute("SELECT state FROM attempts").fetchall() == [("uncertain",)]
+
+
+def test_run_clears_away_what_a_death_left_half_written(shop: Any) -> None:
+    scratch = shop.out / ".qwenbatch" / "tmp"
+    scratch.mkdir(parents=True)
+    (scratch / "1.part").write_bytes(b"half")
+    shop.run(rows(shop, 1))
+    assert list(scratch.iterdir()) == []

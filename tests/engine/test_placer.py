@@ -210,6 +210,34 @@ async def test_placer_looks_at_a_path_and_acts_on_it_alone(gallery: Gallery) -> 
     assert (state, gallery.read(file)) == ("saved", ONE)
 
 
+async def test_placer_keeps_what_makes_room_before_the_ledger_says_that_it_lies_there(
+    gallery: Gallery,
+) -> None:
+    first = await gallery.pay(1, ONE, "a.png")
+    await gallery.place(first)
+    gallery.take("a.png")
+    shelf = gallery.shelf = PausingShelf.of(gallery)
+    other = await gallery.pay(2, TWO, "a.png")
+    async with anyio.create_task_group() as group:
+        group.start_soon(partial(gallery.placer().place, other, paid_now=True))
+        await shelf.reached["put"].wait()
+        ((_, file),) = (await gallery.files(first)).values()
+        kept = gallery.folders.file(file)
+        found = kept.read_bytes() if kept.exists() else b""
+        shelf.go_on.set()
+    assert file.startswith(".qwenbatch/replaced/")
+    assert found == ONE
+    assert gallery.read("a.png") == TWO
+
+
+async def test_placer_waits_before_it_fetches_again(gallery: Gallery) -> None:
+    key = await gallery.pay(1, PASSING, "a.png")
+    began = anyio.current_time()
+    await gallery.placer().place(key, paid_now=True, waits=(0.05, 0.1))
+    assert anyio.current_time() - began >= 0.15
+    assert len(gallery.fetcher.fetched) == 3
+
+
 async def test_placer_cancelled_once_the_digest_is_recorded_ends_what_it_began(
     gallery: Gallery,
 ) -> None:

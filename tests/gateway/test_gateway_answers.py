@@ -157,6 +157,11 @@ def test_answer_states_its_inner_status_as_a_number_or_digits(
     assert read({"statusCode": stated}).inner_status == inner
 
 
+@pytest.mark.parametrize("side", [0, -1, 1_000_001, 10**17, True, 1.5, "640", None])
+def test_answer_believes_no_side_that_no_picture_has(side: object) -> None:
+    assert read({"usage": {"width": side, "height": 640}}).usage == Usage(None, 640)
+
+
 def test_answer_keeps_its_texts_within_bounds() -> None:
     long = "é" * 5_000
     answer = read({"code": long, "message": long, "error": long, "request_id": long}, 400)

@@ -132,9 +132,10 @@ async def test_body_waits_before_its_last_chunk_and_closes_its_source_when_close
     await chunks.aclose()
     assert image.closed
     assert asked == []
-    again = body_for(pieces([b"A"]))
-    [chunk async for chunk in again.chunks(before_last)]
-    assert asked == [False]
+    body = body_for(pieces([b"A"]))
+    [chunk async for chunk in body.chunks(before_last)]
+    assert asked == [False], "until then the edit cannot run"
+    assert body.handed_over
 
 
 @pytest.mark.anyio

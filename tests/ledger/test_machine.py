@@ -130,6 +130,20 @@ class Model:
             for path, state in self.placements.items():
                 self.placements[path] = "lost" if state == "waiting" else state
 
+    def fate(self, path: str, flags: set[str], kinds: frozenset[Kind]) -> Fate:
+        """What is paid is placed wherever it is wanted; nothing but the new is sent unasked."""
+        if self.state is E:
+            if self.placements.get(path) != "lost":
+                return Fate.PLACE
+            return Fate.RESEND_LOST if "resend_lost" in flags else Fate.HELD
+        sent = {
+            P: True,
+            F: Kind.MODERATED in kinds if kinds else "retry_failed" in flags,
+            U: "resend_uncertain" in flags,
+            S: "resend_uncertain" in flags,
+        }
+        return Fate.SEND if sent[self.state] else Fate.HELD
+
     def find_again(self) -> None:
         for path, state in self.placements.items():
             if state == "lost":
@@ -371,10 +385,7 @@ class LedgerMachine(RuleBasedStateMachine):
             placement=self.placement(number, path),
         )
         fate = fate_of(standing, Claim.FREE, asked)
-        if model.state is E and model.placements.get(path) != "lost":
-            assert fate is Fate.PLACE, "what is paid is placed wherever it is wanted, never sent"
-        if not flags and not kinds:
-            assert fate in {Fate.HELD, Fate.PLACE} or model.state is P, "nothing unasked"
+        assert fate is model.fate(path, flags, kinds)
         match fate:
             case Fate.PLACE:
                 with self.db:
@@ -383,7 +394,7 @@ class LedgerMachine(RuleBasedStateMachine):
             case Fate.SEND | Fate.RESEND_LOST:
                 self.ask(number, 3, standing.edit or P, {path})
             case _:
-                assert model.state is not P
+                pass
 
     def placement(self, number: int, path: str) -> PlacementState | None:
         row = self.book.placement(number, path)

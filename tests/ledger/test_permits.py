@@ -483,3 +483,21 @@ def test_raw_answers_are_kept_as_long_as_anything_depends_on_them(book: Book) ->
     book.prepare(1)
     book.save(1)
     assert raw()[1] is None
+    with book.db:
+        placements.want_again(book.db, key_of(7), "7.png")
+    book.prepare(7)
+    book.save(7)
+    assert raw()[70] is not None, "though its edit's result is in place"
+
+
+def test_begin_forgets_where_results_of_edits_never_paid_were_wanted(book: Book) -> None:
+    for number, event in enumerate(MONEY, 1):
+        book.permit(number, number)
+        book.end(number, number, event)
+    with book.db:
+        runs.begin(book.db, name="next", manifest="/m", spooled=(), now=NOW)
+    kept = {event: book.placement(number) for number, event in enumerate(MONEY, 1)}
+    assert {event for event, placement in kept.items() if placement is not None} == {
+        EditEvent.ANSWERED,
+        EditEvent.DOUBTED,
+    }
