@@ -54,7 +54,10 @@ class Spool:
     """One run's spool, open and allocated. Its methods block for a moment."""
 
     def __init__(self, path: Path, *, records: int) -> None:
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise _unusable(path, error) from error
         self._size = records * RECORD_BYTES
         self._end = 0
         try:
@@ -88,11 +91,16 @@ class Spool:
 
 
 def read(path: Path) -> Iterator[Spooled]:
-    """What an earlier run left in its spool, up to the first record that is not whole."""
+    """What an earlier run left in its spool, up to the first record that is not whole.
+
+    Raises DiskError if there is one that cannot be read: a paid answer may be in it.
+    """
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         return
+    except OSError as error:
+        raise _unusable(path, error) from error
     start = 0
     while length := int.from_bytes(data[start : start + 4]):
         body = data[start + _HEAD : start + _HEAD + length]
@@ -103,6 +111,13 @@ def read(path: Path) -> Iterator[Spooled]:
         except msgspec.DecodeError:
             return
         start += _HEAD + length
+
+
+def _unusable(path: Path, error: OSError) -> DiskError:
+    return DiskError(
+        f"the spool {path} cannot be opened: {error.strerror}",
+        "make it a file that you may read and write, or move it away if it is none of ours",
+    )
 
 
 def _cut(spooled: Spooled) -> Spooled:

@@ -148,3 +148,11 @@ def test_spooled_records_taken_in_twice_change_nothing(book: Book) -> None:
                 intake.take_in(book.db, record)
     assert [book.state(number) for number in (1, 2, 3)] == [E, P, U]
     book.check()
+
+
+def test_spool_that_cannot_be_opened_is_a_disk_error(path: Path) -> None:
+    path.mkdir()
+    with pytest.raises(DiskError, match="cannot be opened"):
+        list(read(path))
+    with pytest.raises(DiskError, match="cannot be opened"):
+        Spool(path, records=1)
