@@ -18,6 +18,9 @@ KILLS = int(os.environ.get("SOAK_KILLS", "20"))
 """How often a run is killed; `make soak` asks for a hundred."""
 
 ITEMS = 25
+IN_FLIGHT = 0.8
+"""The share of kills that come once the plan stands; the others, whenever they come."""
+
 SEED = 20_260_101
 
 
@@ -50,8 +53,13 @@ def _killed_until_done(desk: Desk, random: Random, most: int) -> tuple[int, int]
     kills = 0
     while kills < min(most, 7):
         run = desk.start("--concurrency", 8, "--rate", 60)
+        if random.random() < IN_FLIGHT:
+            run.says("planned:")
+            wait = random.uniform(0.0, 0.5)
+        else:
+            wait = random.uniform(0.1, 1.1)
         try:
-            run.process.wait(random.uniform(0.35, 1.1))
+            run.process.wait(wait)
         except TimeoutExpired:
             run.kill()
             kills += 1
