@@ -37,7 +37,7 @@ strictly refuses what the network's jitter brings early, and that costs more tha
 SLACK = 0.01
 """Seconds of lateness that a start does not pass on to those behind it."""
 
-RAMP_SECONDS = 0.8
+RAMP_SECONDS = 0.5
 """Seconds in which the number in flight grows to its most."""
 
 RAMP_START = 4
