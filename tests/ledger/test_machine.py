@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import product
 from typing import TYPE_CHECKING
 
 from hypothesis import settings
@@ -33,6 +34,12 @@ PATHS = ("a.png", "b.png")
 ENDS = st.sampled_from(
     [EditEvent.ANSWERED, EditEvent.RETRIABLE, EditEvent.REFUSED, EditEvent.DOUBTED],
 )
+ASKED = [
+    Asked(resend_uncertain=uncertain, resend_lost=lost, retry_failed=failed)
+    for uncertain, lost, failed in product([False, True], repeat=3)
+]
+ASKED += [Asked(retry_kinds=frozenset({kind})) for kind in (Kind.MODERATED, Kind.INVALID)]
+"""What may be asked for on the command line."""
 MONEY = {
     EditEvent.ANSWERED: "paid",
     EditEvent.RETRIABLE: "unpaid",
@@ -130,17 +137,17 @@ class Model:
             for path, state in self.placements.items():
                 self.placements[path] = "lost" if state == "waiting" else state
 
-    def fate(self, path: str, flags: set[str], kinds: frozenset[Kind]) -> Fate:
+    def fate(self, path: str, asked: Asked) -> Fate:
         """What is paid is placed wherever it is wanted; nothing but the new is sent unasked."""
         if self.state is E:
             if self.placements.get(path) != "lost":
                 return Fate.PLACE
-            return Fate.RESEND_LOST if "resend_lost" in flags else Fate.HELD
+            return Fate.RESEND_LOST if asked.resend_lost else Fate.HELD
         sent = {
             P: True,
-            F: Kind.MODERATED in kinds if kinds else "retry_failed" in flags,
-            U: "resend_uncertain" in flags,
-            S: "resend_uncertain" in flags,
+            F: Kind.MODERATED in asked.retry_kinds or asked.retry_failed,
+            U: asked.resend_uncertain,
+            S: asked.resend_uncertain,
         }
         return Fate.SEND if sent[self.state] else Fate.HELD
 
@@ -291,11 +298,28 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(number=st.sampled_from(EDITS), event=ENDS)
     def end(self, number: int, event: EditEvent) -> None:
+        self.end_flight(number, event)
+
+    def end_flight(self, number: int, event: EditEvent) -> None:
         model = self.models[number]
         if model.flying is None or self.is_spooled(model.flying):
             return
         self.book.end(number, model.flying, event)
         model.fly_home(event)
+
+    @rule(
+        number=st.sampled_from(EDITS), event=ENDS, path=st.sampled_from(PATHS), lost=st.booleans()
+    )
+    def send(self, number: int, event: EditEvent, path: str, *, lost: bool) -> None:
+        """A whole attempt at once, and perhaps its result given up: much happens after that."""
+        model = self.models[number]
+        if model.flying is not None:
+            return
+        self.ask(number, 2, model.state, {path})
+        self.end_flight(number, event)
+        if lost and model.state is E and model.placements.get(path) == "waiting":
+            self.book.lose(number, path)
+            model.placements[path] = "lost"
 
     @rule(number=st.sampled_from(EDITS))
     def release(self, number: int) -> None:
@@ -371,22 +395,13 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(
         number=st.sampled_from(EDITS),
         path=st.sampled_from(PATHS),
-        flags=st.sets(st.sampled_from(["resend_uncertain", "resend_lost", "retry_failed"])),
-        kinds=st.frozensets(st.sampled_from([Kind.MODERATED, Kind.INVALID])),
+        asked=st.sampled_from(ASKED),
     )
-    def plan(self, number: int, path: str, flags: set[str], kinds: frozenset[Kind]) -> None:
+    def plan(self, number: int, path: str, asked: Asked) -> None:
         """A manifest, edited as it may be, with whatever was asked for on the command line."""
         model = self.models[number]
-        asked = Asked(retry_kinds=kinds, **dict.fromkeys(flags, True))
-        row = self.book.edit(number)
-        standing = Standing(
-            edit=None if row is None else EditState(row[0]),
-            kind=None if row is None or row[3] is None else Kind(row[3]),
-            placement=self.placement(number, path),
-        )
-        fate = fate_of(standing, Claim.FREE, asked)
-        assert fate is model.fate(path, flags, kinds)
-        match fate:
+        standing = self.standing(number, path)
+        match fate_of(standing, Claim.FREE, asked):
             case Fate.PLACE:
                 with self.db:
                     placements.want_again(self.db, key_of(number), path)
@@ -395,6 +410,14 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.ask(number, 3, standing.edit or P, {path})
             case _:
                 pass
+
+    def standing(self, number: int, path: str) -> Standing:
+        row = self.book.edit(number)
+        return Standing(
+            edit=None if row is None else EditState(row[0]),
+            kind=None if row is None or row[3] is None else Kind(row[3]),
+            placement=self.placement(number, path),
+        )
 
     def placement(self, number: int, path: str) -> PlacementState | None:
         row = self.book.placement(number, path)
@@ -472,6 +495,13 @@ class LedgerMachine(RuleBasedStateMachine):
             assert noted == model.placements
 
     @invariant()
+    def a_plan_does_what_the_model_does(self) -> None:
+        for (number, model), path in product(self.models.items(), PATHS):
+            standing = self.standing(number, path)
+            for asked in ASKED:
+                assert fate_of(standing, Claim.FREE, asked) is model.fate(path, asked), asked
+
+    @invariant()
     def money_adds_up(self) -> None:
         self.book.check()
         assert list(auditing.miscounts(self.db)) == []
@@ -507,4 +537,4 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 TestLedgerMachine = LedgerMachine.TestCase
-TestLedgerMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestLedgerMachine.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
