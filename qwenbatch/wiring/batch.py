@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
-from qwenbatch import __version__
 from qwenbatch.core.deadlines import Deadline
 from qwenbatch.core.events import Planned, Proxied, RunClosed, RunOpened
 from qwenbatch.core.pacing import HEADROOM, Pace
@@ -56,8 +55,6 @@ if TYPE_CHECKING:
 
 SPOOLED_PER_SLOT = 2
 """Records that the spool has room for, for each edit that may be in flight."""
-
-USER_AGENT = f"qwenbatch/{__version__}"
 
 
 class Follower(Protocol):

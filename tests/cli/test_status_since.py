@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,31 +14,18 @@ from qwenbatch.errors import UsageError
 from qwenbatch.ledger import runs
 from qwenbatch.ledger.database import create_or_open
 from qwenbatch.ledger.lock import locked
+from tests.cli.conftest import utc
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.cli.conftest import Shop
 
     Call = Callable[..., str]
 
-BERLIN = "CET-1CEST,M3.5.0,M10.5.0/3"
 LONG_AGO = 1_600_000_000_000
 """Milliseconds: before every moment that is asked for in here."""
-
-
-@pytest.fixture
-def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TZ", BERLIN)
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
-
-
-def utc(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 @pytest.mark.usefixtures("zone")

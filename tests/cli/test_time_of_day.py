@@ -1,33 +1,13 @@
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qwenbatch.cli.parsing import time_of_day
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-BERLIN = "CET-1CEST,M3.5.0,M10.5.0/3"
-
-
-@pytest.fixture
-def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Central Europe: 2026-03-29 has no 02:00 to 03:00, 2026-10-25 has it twice."""
-    monkeypatch.setenv("TZ", BERLIN)
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
-
-
-def utc(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+from tests.cli.conftest import utc
 
 
 @pytest.mark.usefixtures("zone")
