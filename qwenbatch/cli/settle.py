@@ -20,7 +20,12 @@ def settle(
     *,
     ruling: Annotated[
         Ruling,
-        typer.Option("--as", help="What the invoice says of these attempts.", show_default=False),
+        typer.Option(
+            "--as",
+            help="What the invoice says of these attempts.",
+            metavar="paid|unpaid",
+            show_default=False,
+        ),
     ],
     edit: Annotated[
         str | None,
