@@ -173,6 +173,10 @@ class House:
             ),
         )
 
+    def wait_idle(self) -> None:
+        """Wait until nothing is in flight, whatever came of the POSTs before."""
+        self._wait(lambda books: books.in_flight == 0)
+
     def wait_billed(self, count: int) -> None:
         """Wait until so many edits are billed."""
         self._wait(lambda books: books.billed >= count)
