@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import secrets
-import signal
-from contextlib import AsyncExitStack, closing, contextmanager
+from contextlib import AsyncExitStack, closing
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -12,16 +11,14 @@ from typing import TYPE_CHECKING, Protocol
 import anyio
 
 from qwenbatch.core.deadlines import Deadline
-from qwenbatch.core.events import Planned, Proxied, RunClosed, RunOpened
 from qwenbatch.core.pacing import HEADROOM, Pace
-from qwenbatch.core.stops import StopReason, exit_status
-from qwenbatch.core.summary import Summary
+from qwenbatch.core.stops import StopReason
 from qwenbatch.engine.governor import Governor
 from qwenbatch.engine.planner import PlanCancelledError
 from qwenbatch.engine.shield import unbroken
 from qwenbatch.errors import DiskError
 from qwenbatch.imaging.verify import ResultVerifier
-from qwenbatch.ledger import census, runs
+from qwenbatch.ledger import runs
 from qwenbatch.ledger.agenda import Agenda
 from qwenbatch.ledger.ledger import Ledger
 from qwenbatch.ledger.spool import Spool
@@ -34,18 +31,20 @@ from qwenbatch.wiring.clock import SystemClock
 from qwenbatch.wiring.engine import Site, engine
 from qwenbatch.wiring.opening import ledger_to_write
 from qwenbatch.wiring.permissions import new_files_mode
-from qwenbatch.wiring.planning import estimate, make_plan, manifest_of
+from qwenbatch.wiring.planning import make_plan, manifest_of
 from qwenbatch.wiring.provenance import Labels, LedgerWithSidecars, Sidecars
 from qwenbatch.wiring.proxies import proxies_for
 from qwenbatch.wiring.settings import api_key
+from qwenbatch.wiring.signals import signals
+from qwenbatch.wiring.telling import Telling
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from contextlib import AbstractContextManager
 
     from anyio.abc import TaskStatus
 
-    from qwenbatch.core.summary import Estimate
+    from qwenbatch.core.summary import Estimate, Summary
     from qwenbatch.engine.ports import Approve, Report
     from qwenbatch.gateway.proxies import Proxies
     from qwenbatch.ledger.writer import Writer
@@ -68,22 +67,6 @@ class Follower(Protocol):
 
     def close(self) -> None:
         """The ledger is closed now, whether or not the run got so far."""
-
-
-@contextmanager
-def signals() -> Iterator[AsyncIterator[StopReason]]:
-    """The reasons to stop that signals give; the main thread's loop alone can hear them."""
-    before = {number: signal.getsignal(number) for number in _heeded()}
-    try:
-        with anyio.open_signal_receiver(*before) as arrived:
-            yield (
-                StopReason.INTERRUPTED if number == signal.SIGINT else StopReason.TERMINATED
-                async for number in arrived
-            )
-    finally:
-        # The loop leaves Python's own behind, which end the process by the signal.
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 class Batch:
@@ -118,6 +101,13 @@ class Batch:
         self._room = Room(self._folders.out)
         self._shelf = Shelf(self._folders, ResultVerifier, self._room.saw, mode=new_files_mode())
         self._name = _run_name()
+        self._telling = Telling(
+            settings,
+            run=self._name,
+            began=self._began,
+            clock=self._clock,
+            report=report,
+        )
         self._scope = anyio.CancelScope()
         self._opened = False
 
@@ -145,7 +135,7 @@ class Batch:
                 stack.callback(self._follower.close)
             async with anyio.create_task_group() as watch:
                 await watch.start(self._heed, arrived, governor)
-                self._tell_opened(str(manifest.path), gateway, proxies)
+                self._telling.opened(str(manifest.path), gateway, proxies)
                 with self._scope:
                     await self._lead(
                         manifest,
@@ -216,7 +206,7 @@ class Batch:
                 report=self._report,
                 cancelled=lambda: governor.stopping,
             )
-            foreseen = await self._tell_planned(writer, number)
+            foreseen = await self._telling.planned(writer, number)
             await self._record_items(writer, manifest)
             if self._settings.out_of_hours:
                 governor.stop(StopReason.DEADLINE, "it was started outside its hours")
@@ -298,17 +288,11 @@ class Batch:
         gateway: str,
     ) -> Summary:
         """Count what there is, record how the run ended, and tell it."""
-        opened = self._opened
-        items, failures = await writer(lambda db: census.count_items(db, number, opened=opened))
-        summary = Summary(
-            run=self._name,
+        summary = await self._telling.ended(
+            writer,
+            number,
             stopped_by=governor.stopped_by,
-            exit_status=exit_status(governor.stopped_by, items),
-            items=items,
-            edits=await writer(lambda db: census.count_edits(db, number)),
-            cost=await writer(lambda db: census.count_cost(db, number)),
-            failures=failures,
-            seconds=self._clock.monotonic() - self._began,
+            opened=self._opened,
         )
         pace = governor.pace
         try:
@@ -318,48 +302,8 @@ class Batch:
             # It is told all the same; what the run did is in the ledger already.
             if governor.stopped_by is not StopReason.DISK:
                 raise
-        self._report(RunClosed(summary=summary))
+        self._telling.closed(summary)
         return summary
-
-    # ------------------------------------------------------------------ what is told
-
-    def _tell_opened(self, manifest: str, gateway: str, proxies: Proxies) -> None:
-        self._report(
-            RunOpened(
-                run=self._name,
-                source=manifest,
-                out=str(self._folders.out),
-                gateway=gateway,
-                sandbox=self._settings.sandbox,
-                concurrency=self._settings.concurrency,
-                rate=self._settings.rate,
-                ends_in=self._ends_in(),
-            ),
-        )
-        if used := proxies.used():
-            self._report(Proxied(proxies=tuple(map(str, used))))
-
-    def _ends_in(self) -> float | None:
-        """Seconds until the earlier of the run's deadlines."""
-        until, duration = self._settings.until, self._settings.max_duration
-        ends = [] if until is None else [until - self._clock.wall()]
-        ends += [] if duration is None else [self._began + duration - self._clock.monotonic()]
-        return max(0.0, min(ends)) if ends else None
-
-    async def _tell_planned(self, writer: Writer, number: int) -> Estimate:
-        foreseen = await estimate(self._settings, writer, run=number, clock=self._clock)
-        items, _ = await writer(lambda db: census.count_items(db, number, opened=False))
-        to_place = await writer(census.count_to_place)
-        cost = await writer(lambda db: census.count_cost(db, number))
-        self._report(
-            Planned(
-                items=items,
-                estimate=foreseen,
-                to_place=to_place,
-                exposure=cost.exposure,
-            ),
-        )
-        return foreseen
 
     def _gateway_name(self) -> str:
         return "sandbox" if self._settings.sandbox else self._settings.gateway
@@ -384,12 +328,6 @@ async def _unless_stopping(
         agreed = await question()
         group.cancel_scope.cancel()
     return agreed
-
-
-def _heeded() -> list[signal.Signals]:
-    """The signals that stop a run, but those that it is to ignore: nohup starts it so."""
-    wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    return [number for number in wanted if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 def _run_name() -> str:

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from qwenbatch.__main__ import ENDING, _end
-from qwenbatch.wiring.batch import signals
+from qwenbatch.wiring.signals import signals
 
 
 def test_a_signal_while_asyncio_is_being_loaded_ends_with_its_status(
