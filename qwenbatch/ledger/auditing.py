@@ -70,7 +70,7 @@ _WRONG_STANDINGS = """
                iif(i.fault IS NULL, ifnull(e.kind, ''), '') AS kind,
                iif(i.fault IS NULL AND e.state = 'edited', ifnull(p.state, ''), '') AS placement,
                count(*)
-        FROM items i LEFT JOIN edits e ON e.key = i.key
+        FROM items i LEFT JOIN edits e ON e.id = i.edit
              LEFT JOIN placements p ON p.edit = e.id AND p.path = i.path
         GROUP BY 1, 2, 3, 4
     ), kept AS (SELECT invalid, edit, kind, placement, items FROM standings WHERE items)
@@ -151,7 +151,7 @@ def overdue(db: apsw.Connection, *, now: int) -> Iterator[Finding]:
     for key, path, answered, request_id in db.execute(
         "SELECT e.key, p.path, max(a.ended_at), a.request_id"
         " FROM placements p JOIN edits e ON e.id = p.edit"
-        " JOIN attempts a ON a.edit = e.id AND a.state = 'paid'"
+        " JOIN attempts_whole a ON a.edit = e.id AND a.state = 'paid'"
         " WHERE p.state = 'waiting' AND e.state = 'edited'"
         " GROUP BY p.edit, p.path HAVING max(a.ended_at) < ? ORDER BY p.edit, p.path",
         (now - WAITS_TOO_LONG * 1000,),
@@ -169,7 +169,7 @@ def uncertain(db: apsw.Connection, *, in_flight: bool) -> Iterator[Finding]:
     """Attempts that are not settled; with `in_flight` also those that a death left in flight."""
     for key, state, price, sent_at, kind, request_id in db.execute(
         "SELECT e.key, a.state, a.price, a.sent_at, a.kind, a.request_id"
-        " FROM attempts a JOIN edits e ON e.id = a.edit"
+        " FROM attempts_whole a JOIN edits e ON e.id = a.edit"
         " WHERE a.state IN ('reserved', 'uncertain') AND (a.state = 'uncertain' OR ?)"
         " ORDER BY a.sent_at",
         (in_flight,),
@@ -189,7 +189,7 @@ def paid_again(db: apsw.Connection) -> Iterator[Finding]:
     for key, paid, amount, request_ids in db.execute(
         "SELECT e.key, count(*), sum(a.price) - min(a.price),"
         " group_concat(a.request_id, char(10) ORDER BY a.sent_at)"
-        " FROM attempts a JOIN edits e ON e.id = a.edit WHERE a.state = 'paid'"
+        " FROM attempts_whole a JOIN edits e ON e.id = a.edit WHERE a.state = 'paid'"
         " GROUP BY a.edit HAVING count(*) > 1 ORDER BY a.edit",
     ):
         yield Finding(
@@ -206,7 +206,7 @@ def retried(db: apsw.Connection) -> Iterator[Finding]:
     for key, errors, amount, request_ids in db.execute(
         "SELECT e.key, sum(a.kind = 'server_error'), sum(a.price * (a.kind = 'server_error')),"
         " group_concat(a.request_id, char(10) ORDER BY a.sent_at)"
-        " FROM attempts a JOIN edits e ON e.id = a.edit"
+        " FROM attempts_whole a JOIN edits e ON e.id = a.edit"
         " WHERE a.edit IN (SELECT f.edit FROM attempts f WHERE f.kind = 'server_error'"
         "                  AND f.state = 'unpaid' AND f.settled_at IS NULL)"
         " GROUP BY a.edit HAVING count(*) > 1"

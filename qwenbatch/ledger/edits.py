@@ -21,7 +21,7 @@ from qwenbatch.core.states import (
     move_edit,
 )
 from qwenbatch.core.verdicts import Kind
-from qwenbatch.ledger import placements
+from qwenbatch.ledger import frames, placements
 from qwenbatch.ledger.database import all_rows
 
 if TYPE_CHECKING:
@@ -243,17 +243,20 @@ def _end_attempt(
     ).fetchone()
     if row is None:
         raise IllegalMoveError(f"attempt {ended.attempt} of {ended.key.hex()} is not known")
+    url_frame, url = (None, None) if ended.url is None else frames.keep(db, ended.url)
     db.execute(
         "UPDATE attempts SET state = ?, ended_at = ?, kind = ?, status = ?, message = ?,"
-        " request_id = ?, url = ?, width = ?, height = ?, raw = ? WHERE edit = ? AND id = ?",
+        " request_id = ?, url_frame = ?, url = ?, width = ?, height = ?, raw = ?"
+        " WHERE edit = ? AND id = ?",
         (
             move_attempt(AttemptState(row[0]), event),
             now,
             ended.kind,
             ended.status,
             ended.message or None,
-            ended.request_id or None,
-            ended.url,
+            frames.pack(ended.request_id) or None,
+            url_frame,
+            url,
             ended.width,
             ended.height,
             ended.raw or None,

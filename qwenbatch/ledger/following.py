@@ -28,7 +28,7 @@ _ROWS = f"""
     SELECT {COLUMNS.format(rows="r", placement=_PLACEMENT)}, r.fate
     FROM temp.rows r
     JOIN main.manifests m ON m.path = ?
-    JOIN main.items i ON i.manifest = m.id AND i.number = r.number
+    JOIN main.items_whole i ON i.manifest = m.id AND i.number = r.number
     LEFT JOIN main.edits e ON e.key = r.key
     LEFT JOIN main.placements p ON p.path = r.path AND p.edit = e.id
     WHERE r.number IN (SELECT value FROM json_each(?))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from qwenbatch.core.money import DEFAULT_PRICE
 from qwenbatch.core.states import AttemptState, EditEvent, EditState
-from qwenbatch.ledger import edits, placements
+from qwenbatch.ledger import edits, frames, placements
 from qwenbatch.ledger.spool import Spooled, SpooledEnd, SpooledRelease
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _adopt(db: apsw.Connection, record: SpooledEnd) -> None:
             record.at,
             ended.kind,
             ended.message or None,
-            ended.request_id or None,
+            frames.pack(ended.request_id) or None,
         ),
     )
     if state in {EditState.PENDING, EditState.FAILED}:
@@ -72,16 +72,16 @@ def _adopt(db: apsw.Connection, record: SpooledEnd) -> None:
             (EditState.UNCERTAIN, ended.kind, edit),
         )
     if ended.event is EditEvent.ANSWERED:
-        placements.want(db, edit, _paths(db, ended.key))
+        placements.want(db, edit, _paths(db, edit))
         edits.end(db, ended, now=record.at)
 
 
-def _paths(db: apsw.Connection, key: bytes) -> list[str]:
-    """Where the last run over each item with this key would have its result."""
+def _paths(db: apsw.Connection, edit: int) -> list[str]:
+    """Where the last run over each item of this edit would have its result."""
     return [
         path
         for (path,) in db.execute(
-            "SELECT DISTINCT path FROM items WHERE key = ? AND fault IS NULL",
-            (key,),
+            "SELECT DISTINCT path FROM items WHERE edit = ? AND fault IS NULL",
+            (edit,),
         )
     ]

@@ -160,7 +160,7 @@ class Ledger:
 def _paid_edit(db: apsw.Connection, key: EditKey) -> PaidEdit:
     answers = all_rows(
         db.execute(
-            "SELECT a.url, a.width, a.height, a.request_id, a.ended_at FROM attempts a"
+            "SELECT a.url, a.width, a.height, a.request_id, a.ended_at FROM attempts_whole a"
             " JOIN edits e ON e.id = a.edit WHERE e.key = ? AND a.state = 'paid'"
             " ORDER BY a.ended_at",
             (key,),

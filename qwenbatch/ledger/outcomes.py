@@ -42,9 +42,9 @@ COLUMNS = """
 
 _ITEMS = f"""
     SELECT {COLUMNS.format(rows="i", placement="p.state")}
-    FROM items i
+    FROM items_whole i
     JOIN manifests m ON m.id = i.manifest
-    LEFT JOIN edits e ON e.key = i.key
+    LEFT JOIN edits e ON e.id = i.edit
     LEFT JOIN placements p ON p.path = i.path AND p.edit = e.id
     WHERE (i.manifest, i.number) > (?, ?)
     ORDER BY i.manifest, i.number LIMIT ?
@@ -52,7 +52,7 @@ _ITEMS = f"""
 
 _ATTEMPTS = """
     SELECT edit, state, price, sent_at, ended_at, kind, message, request_id, width, height
-    FROM attempts WHERE edit IN (SELECT value FROM json_each(?))
+    FROM attempts_whole WHERE edit IN (SELECT value FROM json_each(?))
     ORDER BY edit, sent_at, ifnull(ended_at, sent_at)
 """
 

@@ -24,7 +24,7 @@ PAGE = 500
 _ATTEMPT = (
     "SELECT a.request_id, a.sent_at, a.ended_at,"
     " (SELECT sum(price) FROM attempts WHERE edit = e.id AND state = 'paid')"
-    " FROM edits e JOIN attempts a ON a.edit = e.id AND a.state = 'paid'"
+    " FROM edits e JOIN attempts_whole a ON a.edit = e.id AND a.state = 'paid'"
     " WHERE e.key = ? AND (?2 IS NULL OR a.url = ?2)"
     " ORDER BY a.ended_at DESC LIMIT 1"
 )
@@ -139,8 +139,8 @@ def _bare(url: str) -> str:
 def _remembered(db: apsw.Connection, key: EditKey) -> _Asked | None:
     """As an item of an earlier run stated it; what its source held only if the key proves it."""
     row = db.execute(
-        "SELECT instruction, negative_prompt, watermark, take, image FROM items"
-        " WHERE key = ? AND fault IS NULL LIMIT 1",
+        "SELECT instruction, negative_prompt, watermark, take, image FROM items_whole"
+        " WHERE edit = (SELECT id FROM edits WHERE key = ?) AND fault IS NULL LIMIT 1",
         (key,),
     ).fetchone()
     if row is None:

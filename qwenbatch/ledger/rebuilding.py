@@ -16,7 +16,7 @@ from qwenbatch.core.states import EditState
 from qwenbatch.ledger.database import all_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from qwenbatch.ledger.salvage import Wreck
 
@@ -28,7 +28,7 @@ _TABLES = (
         "edit",
         (
             "edit, id, run, sent_at, price, state, ended_at, kind, status, message, request_id,"
-            " url, width, height, settled_at, raw"
+            " url_frame, url, width, height, settled_at, raw"
         ),
     ),
     (
@@ -42,11 +42,14 @@ _TABLES = (
         "items",
         "manifest",
         (
-            "manifest, number, line, image, inline, instruction, negative_prompt, watermark, take,"
-            " output, id, extra, key, path, fault"
+            "manifest, number, line, image_frame, image, inline, instruction, negative_prompt,"
+            " watermark, take, output, id, extra, edit, path, fault"
         ),
     ),
 )
+
+
+_FRAMES = ("frames", "id", "id, head, tail")
 
 
 def rebuild(db: apsw.Connection, wreck: Wreck | None, *, service: str, ledger_id: str) -> Repair:
@@ -61,13 +64,15 @@ def rebuild(db: apsw.Connection, wreck: Wreck | None, *, service: str, ledger_id
     if wreck is not None:
         told_service, told_id = wreck.fact("service"), wreck.fact("id")
         command = wreck.fact("command")
+        _, refused["frames"] = _copy(db, wreck, *_FRAMES)
         for table, seek, columns in _TABLES:
             rows[table], refused[table] = _copy(db, wreck, table, seek, columns)
     facts = {"service": told_service or service, "id": told_id or ledger_id, "command": command}
     for name, value in facts.items():
         db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
     broken = tuple(sorted(wreck.broken)) if wreck else tuple(table for table, _, _ in _TABLES)
-    guessed, nameless = _guess(db, edits_lost="edits" in broken or bool(refused.get("edits")))
+    edits_lost = "edits" in broken or bool(refused.get("edits"))
+    guessed, nameless = _guess(db, wreck.keys() if wreck and edits_lost else ())
     _hold_orphans(db)
     return Repair(
         rows=rows,
@@ -101,53 +106,43 @@ def _copy(
     return int(db.execute(f"SELECT count(*) FROM {table}").get), refused  # noqa: S608 - likewise
 
 
-def _guess(db: apsw.Connection, *, edits_lost: bool) -> tuple[int, int]:
-    """Add the edits that others tell of; how many, and how many of those without their key."""
+def _guess(db: apsw.Connection, keys: Iterable[tuple[int, bytes]]) -> tuple[int, int]:
+    """Add the edits that others tell of; how many, and how many of those without their key.
+
+    `keys` are those that can be read elsewhere than in the edits' rows, with their numbers.
+    """
+    db.execute("CREATE TEMP TABLE told (id INTEGER PRIMARY KEY, key BLOB)")
+    db.executemany("INSERT OR IGNORE INTO temp.told VALUES (?, ?)", keys)
     missing = all_rows(
         db.execute(
             "SELECT edit FROM attempts UNION SELECT edit FROM placements"
+            " UNION SELECT edit FROM items WHERE edit IS NOT NULL UNION SELECT id FROM temp.told"
             " EXCEPT SELECT id FROM edits ORDER BY 1",
         ),
     )
     nameless = sum(_guess_edit(db, edit) for (edit,) in missing)
-    items: Sequence[tuple[bytes]] = ()
-    if edits_lost:
-        items = all_rows(
-            db.execute(
-                "SELECT DISTINCT key FROM items WHERE key IS NOT NULL AND fault IS NULL"
-                " EXCEPT SELECT key FROM edits",
-            ),
-        )
-    db.executemany(
-        "INSERT INTO edits (key, state) VALUES (?, ?)",
-        [(key, EditState.UNCERTAIN) for (key,) in items],
-    )
-    return len(missing) + len(items), nameless
+    db.execute("DROP TABLE temp.told")
+    return len(missing), nameless
 
 
 def _guess_edit(db: apsw.Connection, edit: int) -> bool:
-    """Add an edit of which only the number is known; whether its key is lost.
+    """Add an edit whose row is lost; whether its key is lost too.
 
     A digest is recorded only of a result, and a result is paid for.
     """
-    keys = all_rows(
-        db.execute(
-            "SELECT DISTINCT i.key FROM placements p JOIN items i ON i.path = p.path"
-            " WHERE p.edit = ? AND p.replaced IS NULL AND i.key IS NOT NULL"
-            " AND i.key NOT IN (SELECT key FROM edits) LIMIT 2",
-            (edit,),
-        ),
-    )
+    told = db.execute(
+        "SELECT key FROM temp.told WHERE id = ? AND key NOT IN (SELECT key FROM edits)",
+        (edit,),
+    ).fetchone()
     paid = db.execute(
         "SELECT EXISTS (SELECT 1 FROM attempts WHERE edit = ?1 AND state = 'paid')"
         " OR EXISTS (SELECT 1 FROM placements WHERE edit = ?1 AND digest IS NOT NULL)",
         (edit,),
     ).get
-    known = len(keys) == 1
-    key = keys[0][0] if known else sha256(b"a lost edit's number: %d" % edit).digest()
+    key = told[0] if told else sha256(b"a lost edit's number: %d" % edit).digest()
     state = EditState.EDITED if paid else EditState.UNCERTAIN
     db.execute("INSERT INTO edits (id, key, state) VALUES (?, ?, ?)", (edit, key, state))
-    return not known
+    return told is None
 
 
 def _hold_orphans(db: apsw.Connection) -> None:

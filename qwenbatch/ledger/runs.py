@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from qwenbatch.core.items import Fault, FileSource, InlineSource, Source, UrlSource
-from qwenbatch.ledger import edits, intake, placements
+from qwenbatch.core.states import EditState
+from qwenbatch.ledger import edits, frames, intake, placements
 from qwenbatch.ledger.database import all_rows, dump_json
 from qwenbatch.ledger.plan import decode_bad, decode_keyed
 
@@ -81,14 +82,14 @@ _COLUMNS = (
 )
 
 _SUPERSEDED = """
-    DELETE FROM items WHERE manifest <> ? AND (
-        EXISTS (SELECT 1 FROM temp.rows r WHERE r.key = items.key AND r.path = items.path)
-        OR EXISTS (SELECT 1 FROM temp.stated s
-                   WHERE s.image = items.image AND s.instruction = items.instruction
-                   AND s.negative_prompt = items.negative_prompt AND s.watermark = items.watermark
-                   AND s.take = items.take
-                   AND (s.output IS items.output OR s.output IS items.path)
-                   AND (s.key IS NULL OR items.key IS NULL)))
+    DELETE FROM items WHERE (manifest, number) IN (SELECT i.manifest, i.number FROM items_whole i
+        WHERE i.manifest <> ? AND (
+            EXISTS (SELECT 1 FROM temp.rows r WHERE r.key = i.key AND r.path = i.path)
+            OR EXISTS (SELECT 1 FROM temp.stated s
+                       WHERE s.image = i.image AND s.instruction = i.instruction
+                       AND s.negative_prompt = i.negative_prompt AND s.watermark = i.watermark
+                       AND s.take = i.take AND (s.output IS i.output OR s.output IS i.path)
+                       AND (s.key IS NULL OR i.edit IS NULL))))
 """
 
 
@@ -110,7 +111,7 @@ def record_items(db: apsw.Connection, manifest: str) -> None:
         known = {
             item[0]: item
             for item in db.execute(
-                f"SELECT {_COLUMNS} FROM items"  # noqa: S608 - a constant
+                f"SELECT {_COLUMNS} FROM items_whole"  # noqa: S608 - a constant
                 " WHERE manifest = ? AND number > ? AND number <= ?",
                 (number, first, last),
             )
@@ -120,19 +121,35 @@ def record_items(db: apsw.Connection, manifest: str) -> None:
             "DELETE FROM items WHERE manifest = ? AND number = ?",
             [(number, other) for other in (*known, *(item[0] for item in new))],
         )
-        db.executemany(
-            f"INSERT INTO items (manifest, {_COLUMNS})"  # noqa: S608 - a constant
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [(number, *item) for item in new],
-        )
+        _insert(db, number, new)
     db.execute("DELETE FROM items WHERE manifest = ? AND number > ?", (number, last))
+
+
+def _insert(db: apsw.Connection, manifest: int, items: Sequence[tuple[Any, ...]]) -> None:
+    """Add rows, and the edits that they name; each row's columns are `_COLUMNS`."""
+    db.executemany(
+        "INSERT INTO edits (key, state) VALUES (?, ?) ON CONFLICT DO NOTHING",
+        [(item[11], EditState.PENDING) for item in items if item[11] is not None],
+    )
+    db.executemany(
+        "INSERT INTO items (manifest, number, line, image_frame, image, inline, instruction,"
+        " negative_prompt, watermark, take, output, id, extra, edit, path, fault)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+        " (SELECT id FROM edits WHERE key = ?), ?, ?)",
+        [
+            (manifest, *item[:2], *image, *item[3:])
+            for item, image in zip(
+                items, frames.keep_all(db, (item[2] for item in items)), strict=True
+            )
+        ],
+    )
 
 
 def _supersede(db: apsw.Connection, manifest: int) -> None:
     """Drop the rows of other manifests that name items of the plan."""
     keyless = bool(
         db.execute(
-            "SELECT EXISTS (SELECT 1 FROM items WHERE manifest <> ? AND key IS NULL)",
+            "SELECT EXISTS (SELECT 1 FROM items WHERE manifest <> ? AND edit IS NULL)",
             (manifest,),
         ).get,
     )

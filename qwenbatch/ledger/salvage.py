@@ -11,7 +11,7 @@ from qwenbatch.errors import LedgerError
 from qwenbatch.ledger import database
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 UNREADABLE = (apsw.CorruptError, apsw.NotADBError, apsw.IOError, apsw.SQLError, apsw.FormatError)
@@ -19,6 +19,9 @@ UNREADABLE = (apsw.CorruptError, apsw.NotADBError, apsw.IOError, apsw.SQLError, 
 
 _HIGHEST = 1 << 60
 """No row has a higher number: none is drawn, they are counted up."""
+
+_KEY_BYTES = 32
+_LAST_KEY = (1 << 8 * _KEY_BYTES) - 1
 
 
 class Wreck:
@@ -54,34 +57,64 @@ class Wreck:
                     yield row[1:]
             except UNREADABLE:
                 self.broken.add(table)
-                start = self._next_readable(query, last + 1)
+                start = self._next_readable(query, last + 1, int, _HIGHEST)
             else:
                 return
 
-    def _next_readable(self, query: str, start: int) -> int | None:
-        """The least number from `start` on from which a row can be read; None if there is none."""
-        if self._is_readable(query, start):
+    def keys(self) -> Iterator[tuple[int, bytes]]:
+        """The number and the key of every edit that can be read in the index of the keys.
+
+        It is another place than the edits' rows: what is broken there may be whole here.
+        """
+        query = "SELECT key, id FROM edits INDEXED BY edits_key WHERE key >= ? ORDER BY key"
+        start: int | None = 0
+        while start is not None:
+            last = start - 1
+            try:
+                for key, edit in self._connection.execute(query, (_key(start),)):
+                    last = max(last, int.from_bytes(key[:_KEY_BYTES]))
+                    if len(key) == _KEY_BYTES:
+                        yield edit, key
+            except UNREADABLE:
+                start = self._next_readable(query, last + 1, _key, _LAST_KEY)
+            else:
+                return
+
+    def _next_readable(
+        self, query: str, start: int, value: Callable[[int], int | bytes], highest: int
+    ) -> int | None:
+        """The least place from `start` on from which a row can be read; None if there is none.
+
+        `value` makes of a place, which is `highest` at the most, what the query asks for.
+        """
+        if start > highest:
+            return None
+        if self._is_readable(query, value(start)):
             return start
         leap = 1
-        while not self._is_readable(query, start + leap):
+        while start + leap <= highest and not self._is_readable(query, value(start + leap)):
             leap *= 2
-            if start + leap > _HIGHEST:
-                return None
+        if start + leap > highest:
+            return None
         low, high = start + leap // 2, start + leap
         while low < high:
             middle = (low + high) // 2
-            if self._is_readable(query, middle):
+            if self._is_readable(query, value(middle)):
                 high = middle
             else:
                 low = middle + 1
         return high
 
-    def _is_readable(self, query: str, start: int) -> bool:
+    def _is_readable(self, query: str, start: int | bytes) -> bool:
         try:
             self._connection.execute(f"{query} LIMIT 1", (start,)).fetchone()
         except UNREADABLE:
             return False
         return True
+
+
+def _key(place: int) -> bytes:
+    return place.to_bytes(_KEY_BYTES)
 
 
 def open_wreck(path: Path) -> apsw.Connection | None:

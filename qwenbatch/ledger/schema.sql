@@ -1,14 +1,24 @@
 -- The ledger, version 1. Times are milliseconds since the epoch, days are whole UTC days since it,
--- money is whole micro-dollars, digests and keys are 32 bytes.
+-- money is whole micro-dollars, digests and keys are 32 bytes. A column of type ANY holds what stands
+-- in a frame: text, or a UUID as its 16 bytes; the views at the end tell it whole.
 
 CREATE TABLE meta (
     name  TEXT PRIMARY KEY,            -- 'id', 'service', 'command': the last run's words, JSON
     value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- What many texts begin and end with, such as their folder; number 0 has neither.
+CREATE TABLE frames (
+    id   INTEGER PRIMARY KEY,
+    head TEXT NOT NULL,
+    tail TEXT NOT NULL,
+    UNIQUE (head, tail)
+) STRICT;
+INSERT INTO frames VALUES (0, '', '');
+
 CREATE TABLE edits (
     id      INTEGER PRIMARY KEY,
-    key     BLOB NOT NULL UNIQUE,
+    key     BLOB NOT NULL,
     state   TEXT NOT NULL CHECK (state IN ('pending', 'sending', 'edited', 'uncertain', 'failed')),
     origin  TEXT,                      -- while sending: what it was before
     attempt BLOB,                      -- while sending: the attempt in flight
@@ -16,6 +26,9 @@ CREATE TABLE edits (
     CHECK ((state = 'sending') = (attempt IS NOT NULL)),
     CHECK ((state = 'sending') = (origin IS NOT NULL))
 ) STRICT;
+
+-- All that a repair needs to name edits whose rows it cannot read: so it has the whole key.
+CREATE UNIQUE INDEX edits_key ON edits (key);
 
 CREATE TABLE attempts (
     edit       INTEGER NOT NULL REFERENCES edits,
@@ -28,8 +41,9 @@ CREATE TABLE attempts (
     kind       TEXT,
     status     INTEGER,                -- HTTP
     message    TEXT,
-    request_id TEXT,
-    url        TEXT,                   -- of the result
+    request_id ANY,                    -- without a frame
+    url_frame  INTEGER REFERENCES frames,
+    url        ANY,                    -- of the result
     width      INTEGER,                -- as `usage` says, in pixels
     height     INTEGER,
     settled_at INTEGER,
@@ -83,7 +97,8 @@ CREATE TABLE items (
     manifest        INTEGER NOT NULL REFERENCES manifests,
     number          INTEGER NOT NULL,
     line            INTEGER NOT NULL,
-    image           TEXT NOT NULL,     -- an absolute path, a URL, or for a data URI manifest#offset
+    image_frame     INTEGER NOT NULL REFERENCES frames,
+    image           ANY NOT NULL,      -- an absolute path, a URL, or for a data URI manifest#offset
     inline          BLOB,              -- a data URI's place in its manifest: JSON
     instruction     TEXT NOT NULL,
     negative_prompt TEXT NOT NULL,
@@ -92,19 +107,20 @@ CREATE TABLE items (
     output          TEXT,              -- as wanted by the row
     id              TEXT,
     extra           BLOB,              -- the travelling columns, a JSON object; NULL: none
-    key             BLOB,              -- NULL: the row is invalid before its key was known
+    edit            INTEGER REFERENCES edits, -- NULL: invalid before its key was known
     path            TEXT,              -- its result's, relative to OUT
     fault           TEXT,              -- why it is invalid
     PRIMARY KEY (manifest, number)
 ) STRICT, WITHOUT ROWID;
 
--- The first bytes of a key are as good as all of them, and take a quarter of the room.
-CREATE INDEX items_key ON items (substr(key, 1, 8)) WHERE fault IS NULL;
+CREATE INDEX items_edit ON items (edit) WHERE fault IS NULL;
 
 -- A source's digest and looks, as long as its stat stays the same.
 CREATE TABLE sources (
-    path  TEXT PRIMARY KEY,
-    facts BLOB NOT NULL              -- its stamp, digest and looks: JSON
+    frame INTEGER NOT NULL REFERENCES frames,
+    path  ANY NOT NULL,
+    facts BLOB NOT NULL,               -- its stamp, digest and looks: msgpack
+    PRIMARY KEY (frame, path)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE paces (
@@ -180,20 +196,19 @@ CREATE TRIGGER edits_moved AFTER UPDATE OF state, kind ON edits BEGIN
         ON CONFLICT DO UPDATE SET edits = edits + 1;
 END;
 
--- Items that come to stand elsewhere are taken from where they stood, and put there.
+-- Items that come to stand elsewhere are taken from where they stood, and put there. Only a repair
+-- adds an edit that has items already.
 CREATE TRIGGER edits_stood_inserted AFTER INSERT ON edits BEGIN
     INSERT INTO standings
         SELECT 0, '', '', '', -1
-        FROM items i WHERE substr(i.key, 1, 8) = substr(NEW.key, 1, 8) AND i.key = NEW.key
-             AND i.fault IS NULL
+        FROM items i WHERE i.edit = NEW.id AND i.fault IS NULL
         ON CONFLICT DO UPDATE SET items = items + excluded.items;
     INSERT INTO standings
         SELECT 0, NEW.state, ifnull(NEW.kind, ''),
                CASE WHEN NEW.state <> 'edited' THEN ''
                     ELSE ifnull((SELECT p.state FROM placements p
                                  WHERE p.edit = NEW.id AND p.path = i.path), '') END, 1
-        FROM items i WHERE substr(i.key, 1, 8) = substr(NEW.key, 1, 8) AND i.key = NEW.key
-             AND i.fault IS NULL
+        FROM items i WHERE i.edit = NEW.id AND i.fault IS NULL
         ON CONFLICT DO UPDATE SET items = items + excluded.items;
 END;
 CREATE TRIGGER edits_stood_moved AFTER UPDATE OF state, kind ON edits
@@ -203,28 +218,26 @@ CREATE TRIGGER edits_stood_moved AFTER UPDATE OF state, kind ON edits
                CASE WHEN OLD.state <> 'edited' THEN ''
                     ELSE ifnull((SELECT p.state FROM placements p
                                  WHERE p.edit = OLD.id AND p.path = i.path), '') END, -1
-        FROM items i WHERE substr(i.key, 1, 8) = substr(OLD.key, 1, 8) AND i.key = OLD.key
-             AND i.fault IS NULL
+        FROM items i WHERE i.edit = OLD.id AND i.fault IS NULL
         ON CONFLICT DO UPDATE SET items = items + excluded.items;
     INSERT INTO standings
         SELECT 0, NEW.state, ifnull(NEW.kind, ''),
                CASE WHEN NEW.state <> 'edited' THEN ''
                     ELSE ifnull((SELECT p.state FROM placements p
                                  WHERE p.edit = NEW.id AND p.path = i.path), '') END, 1
-        FROM items i WHERE substr(i.key, 1, 8) = substr(NEW.key, 1, 8) AND i.key = NEW.key
-             AND i.fault IS NULL
+        FROM items i WHERE i.edit = NEW.id AND i.fault IS NULL
         ON CONFLICT DO UPDATE SET items = items + excluded.items;
 END;
 
 CREATE TRIGGER placements_inserted AFTER INSERT ON placements BEGIN
     INSERT INTO standings
         SELECT 0, e.state, ifnull(e.kind, ''), '', -1
-        FROM edits e JOIN items i ON substr(i.key, 1, 8) = substr(e.key, 1, 8) AND i.key = e.key
+        FROM edits e JOIN items i ON i.edit = e.id
         WHERE e.id = NEW.edit AND e.state = 'edited' AND i.fault IS NULL AND i.path = NEW.path
         ON CONFLICT DO UPDATE SET items = items + excluded.items;
     INSERT INTO standings
         SELECT 0, e.state, ifnull(e.kind, ''), NEW.state, 1
-        FROM edits e JOIN items i ON substr(i.key, 1, 8) = substr(e.key, 1, 8) AND i.key = e.key
+        FROM edits e JOIN items i ON i.edit = e.id
         WHERE e.id = NEW.edit AND e.state = 'edited' AND i.fault IS NULL AND i.path = NEW.path
         ON CONFLICT DO UPDATE SET items = items + excluded.items;
 END;
@@ -232,24 +245,24 @@ CREATE TRIGGER placements_moved AFTER UPDATE OF state ON placements
     WHEN OLD.state <> NEW.state BEGIN
     INSERT INTO standings
         SELECT 0, e.state, ifnull(e.kind, ''), OLD.state, -1
-        FROM edits e JOIN items i ON substr(i.key, 1, 8) = substr(e.key, 1, 8) AND i.key = e.key
+        FROM edits e JOIN items i ON i.edit = e.id
         WHERE e.id = NEW.edit AND e.state = 'edited' AND i.fault IS NULL AND i.path = NEW.path
         ON CONFLICT DO UPDATE SET items = items + excluded.items;
     INSERT INTO standings
         SELECT 0, e.state, ifnull(e.kind, ''), NEW.state, 1
-        FROM edits e JOIN items i ON substr(i.key, 1, 8) = substr(e.key, 1, 8) AND i.key = e.key
+        FROM edits e JOIN items i ON i.edit = e.id
         WHERE e.id = NEW.edit AND e.state = 'edited' AND i.fault IS NULL AND i.path = NEW.path
         ON CONFLICT DO UPDATE SET items = items + excluded.items;
 END;
 CREATE TRIGGER placements_deleted AFTER DELETE ON placements BEGIN
     INSERT INTO standings
         SELECT 0, e.state, ifnull(e.kind, ''), OLD.state, -1
-        FROM edits e JOIN items i ON substr(i.key, 1, 8) = substr(e.key, 1, 8) AND i.key = e.key
+        FROM edits e JOIN items i ON i.edit = e.id
         WHERE e.id = OLD.edit AND e.state = 'edited' AND i.fault IS NULL AND i.path = OLD.path
         ON CONFLICT DO UPDATE SET items = items + excluded.items;
     INSERT INTO standings
         SELECT 0, e.state, ifnull(e.kind, ''), '', 1
-        FROM edits e JOIN items i ON substr(i.key, 1, 8) = substr(e.key, 1, 8) AND i.key = e.key
+        FROM edits e JOIN items i ON i.edit = e.id
         WHERE e.id = OLD.edit AND e.state = 'edited' AND i.fault IS NULL AND i.path = OLD.path
         ON CONFLICT DO UPDATE SET items = items + excluded.items;
 END;
@@ -260,7 +273,7 @@ CREATE TRIGGER items_inserted AFTER INSERT ON items BEGIN
         SELECT NEW.fault IS NOT NULL, iif(NEW.fault IS NULL, ifnull(e.state, ''), ''),
                iif(NEW.fault IS NULL, ifnull(e.kind, ''), ''),
                iif(NEW.fault IS NULL AND e.state = 'edited', ifnull(p.state, ''), ''), 1
-        FROM (SELECT 1) LEFT JOIN edits e ON e.key = NEW.key
+        FROM (SELECT 1) LEFT JOIN edits e ON e.id = NEW.edit
              LEFT JOIN placements p ON p.edit = e.id AND p.path = NEW.path
         WHERE true
         ON CONFLICT DO UPDATE SET items = items + 1;
@@ -270,8 +283,37 @@ CREATE TRIGGER items_deleted AFTER DELETE ON items BEGIN
         SELECT OLD.fault IS NOT NULL, iif(OLD.fault IS NULL, ifnull(e.state, ''), ''),
                iif(OLD.fault IS NULL, ifnull(e.kind, ''), ''),
                iif(OLD.fault IS NULL AND e.state = 'edited', ifnull(p.state, ''), ''), -1
-        FROM (SELECT 1) LEFT JOIN edits e ON e.key = OLD.key
+        FROM (SELECT 1) LEFT JOIN edits e ON e.id = OLD.edit
              LEFT JOIN placements p ON p.edit = e.id AND p.path = OLD.path
         WHERE true
         ON CONFLICT DO UPDATE SET items = items - 1;
 END;
+
+-- Attempts and items with their texts whole.
+CREATE VIEW attempts_whole AS SELECT
+    edit, id, run, sent_at, price, state, ended_at, kind, status, message,
+    CASE typeof(request_id) WHEN 'blob'
+           THEN lower(substr(hex(request_id), 1, 8) || '-' || substr(hex(request_id), 9, 4)
+                || '-' || substr(hex(request_id), 13, 4) || '-' || substr(hex(request_id), 17, 4)
+                || '-' || substr(hex(request_id), 21))
+           ELSE request_id END AS request_id,
+    (SELECT head || CASE typeof(url) WHEN 'blob'
+                       THEN lower(substr(hex(url), 1, 8) || '-' || substr(hex(url), 9, 4)
+                            || '-' || substr(hex(url), 13, 4) || '-' || substr(hex(url), 17, 4)
+                            || '-' || substr(hex(url), 21))
+                       ELSE url END || tail
+     FROM frames WHERE frames.id = url_frame) AS url,
+    width, height, settled_at, raw
+FROM attempts;
+
+CREATE VIEW items_whole AS SELECT
+    manifest, number, line,
+    ifnull((SELECT head || CASE typeof(image) WHEN 'blob'
+                              THEN lower(substr(hex(image), 1, 8) || '-' || substr(hex(image), 9, 4)
+                                   || '-' || substr(hex(image), 13, 4) || '-' || substr(hex(image), 17, 4)
+                                   || '-' || substr(hex(image), 21))
+                              ELSE image END || tail
+            FROM frames WHERE frames.id = image_frame), '') AS image,
+    inline, instruction, negative_prompt, watermark, take, output, id, extra,
+    (SELECT key FROM edits WHERE edits.id = edit) AS key, path, fault, edit
+FROM items;

@@ -28,7 +28,7 @@ _TRIED = """
     SELECT e.state, e.kind, p.state, count(*)
     FROM (SELECT DISTINCT edit FROM attempts WHERE sent_at >= :since OR ended_at >= :since) tried
     JOIN edits e ON e.id = tried.edit
-    JOIN items i ON i.key = e.key AND i.fault IS NULL
+    JOIN items i ON i.edit = e.id AND i.fault IS NULL
     LEFT JOIN placements p ON p.edit = e.id AND p.path = i.path
     GROUP BY 1, 2, 3
 """
@@ -36,7 +36,7 @@ _TRIED = """
 _SAVED = """
     SELECT count(*)
     FROM placements p JOIN edits e ON e.id = p.edit AND e.state = 'edited'
-    JOIN items i ON i.key = e.key AND i.path = p.path AND i.fault IS NULL
+    JOIN items i ON i.edit = e.id AND i.path = p.path AND i.fault IS NULL
     WHERE p.state = 'saved' AND p.mtime >= :since * 1000000
 """
 

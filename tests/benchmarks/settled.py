@@ -13,7 +13,7 @@ from qwenbatch.core.pictures import Format, Picture
 from qwenbatch.core.placements import FileStamp
 from qwenbatch.core.plan import DraftRow, KeyedRow, key_row
 from qwenbatch.core.sources import SourceFacts, SourceStamp
-from qwenbatch.ledger import runs
+from qwenbatch.ledger import frames, runs
 from qwenbatch.ledger.plan import PlanStore
 from qwenbatch.ledger.sources import SourceCache
 
@@ -53,14 +53,15 @@ def shop_item(number: int) -> Settled:
         mirror=f"{place}.jpg",
         instruction="Put it on a plain white background",
     )
+    moment = SENT_AT * 1_000_000 + number
     facts = SourceFacts(
         digest=sha256(path.encode()).digest(),
-        stamp=SourceStamp(1_500_000 + number, SENT_AT * 1_000_000 + number, 0, 30_000_000 + number),
+        stamp=SourceStamp(1_500_000 + number, moment, moment + 1_234_567_890, 30_000_000 + number),
         picture=Picture(Format.JPEG, 2000, 1500, 1, alpha=False, size=1_500_000, reencode=None),
     )
     keyed = key_row(row, facts, None)
     digest = sha256(keyed.key).digest()
-    stamp = FileStamp(1_500_000 + number, SENT_AT * 1_000_000 + number, 40_000_000 + number)
+    stamp = FileStamp(1_500_000 + number, moment, 40_000_000 + number)
     return Settled(keyed, f"{place}.png", stamp, digest)
 
 
@@ -113,9 +114,9 @@ def _insert(db: apsw.Connection, page: list[Settled]) -> None:
     )
     db.executemany(
         "INSERT INTO attempts (edit, id, run, sent_at, price, state, ended_at, status,"
-        " request_id, url, width, height)"
-        " VALUES (?, ?, 1, ?, 55000, 'paid', ?, 200, ?, ?, 1184, 896)",
-        [_attempt(one.keyed.row.number) for one in page],
+        " request_id, url_frame, url, width, height)"
+        " VALUES (?, ?, 1, ?, 55000, 'paid', ?, 200, ?, ?, ?, 1184, 896)",
+        [_attempt(db, one.keyed.row.number) for one in page],
     )
     db.executemany(
         "INSERT INTO placements (edit, path, state, digest, size, mtime, inode)"
@@ -134,8 +135,10 @@ def _insert(db: apsw.Connection, page: list[Settled]) -> None:
     )
 
 
-def _attempt(number: int) -> tuple[object, ...]:
-    request = uuid5(_IDS, f"{number}")
+def _attempt(db: apsw.Connection, number: int) -> tuple[object, ...]:
+    """Three UUIDs that have nothing to do with each other: ours, the request's, the result's."""
+    attempt, request, result = (uuid5(_IDS, f"{name} {number}") for name in ("a", "r", "u"))
     at = SENT_AT + 500 * number
-    url = f"https://pub-0a1b2c3d4e5f60718293a4b5c6d7e8f9.r2.dev/qwen-image-edit/{request}.png"
-    return (number, request.bytes, at, at + 20_000, str(request), url)
+    url = f"https://pub-0a1b2c3d4e5f60718293a4b5c6d7e8f9.r2.dev/qwen-image-edit/{result}.png"
+    kept = (frames.pack(str(request)), *frames.keep(db, url))
+    return (number, attempt.bytes, at, at + 20_000, *kept)

@@ -71,7 +71,7 @@ def live(shop: Shop) -> Live:
             command=("qwenbatch", "run", str(source)),
         )
         for path, expected in (("b.png", EditState.UNCERTAIN), ("c.png", EditState.FAILED)):
-            row = db.execute("SELECT key FROM items WHERE path = ?", (path,)).get
+            row = db.execute("SELECT key FROM items_whole WHERE path = ?", (path,)).get
             request = PermitRequest(
                 key=EditKey(row),
                 attempt=attempt_id("live", EditKey(row), life=1, number=1),

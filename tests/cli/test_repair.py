@@ -122,6 +122,7 @@ def test_repair_mends_wrong_totals_and_loses_nothing(kept: Any, say: Say) -> Non
 
 
 def test_repair_never_lets_a_lost_edit_be_paid_again(kept: Any, say: Say) -> None:
+    was = states(ledger_of(kept))
     _, size = pages_of(ledger_of(kept))
     spoil(ledger_of(kept), root_of(ledger_of(kept), "edits"), size)
     assert say("status", kept.out)[0] in {0, 2}
@@ -129,6 +130,7 @@ def test_repair_never_lets_a_lost_edit_be_paid_again(kept: Any, say: Say) -> Non
     assert status == 3
     assert "not all could be read of: edits" in told
     assert "MONEY MAY BE UNACCOUNTED FOR" in told
+    assert states(ledger_of(kept)) == was
     summary, posts = kept.run(kept.folder / "m.jsonl")
     assert (summary.items.saved, summary.items.uncertain, posts) == (1, 1, 0)
     assert "wrong total" not in say("audit", kept.out)[1]

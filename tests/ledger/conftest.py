@@ -71,6 +71,27 @@ def ended(
     )
 
 
+def state_item(
+    db: apsw.Connection,
+    number: int,
+    key: EditKey | None,
+    path: str | None,
+    fault: str | None = None,
+) -> None:
+    """Record an item of the manifest 1, with its edit."""
+    db.execute(
+        "INSERT INTO edits (key, state) SELECT ?1, 'pending' WHERE ?1 IS NOT NULL"
+        " ON CONFLICT DO NOTHING",
+        (key,),
+    )
+    db.execute(
+        "INSERT INTO items (manifest, number, line, image_frame, image, instruction,"
+        " negative_prompt, watermark, take, edit, path, fault) VALUES (1, ?1, ?1, 0, '', '', '', 0,"
+        " 1, (SELECT id FROM edits WHERE key = ?), ?, ?)",
+        (number, key, path, fault),
+    )
+
+
 class Book:
     """The ledger's moves on a real file, each in a transaction of its own."""
 

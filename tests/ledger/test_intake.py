@@ -8,7 +8,7 @@ from qwenbatch.core.money import DEFAULT_PRICE, MicroUSD
 from qwenbatch.core.states import EditEvent, EditState
 from qwenbatch.ledger import intake, runs
 from qwenbatch.ledger.spool import SpooledEnd, SpooledRelease
-from tests.ledger.conftest import NOW, Book, attempt_of, ended, key_of
+from tests.ledger.conftest import NOW, Book, attempt_of, ended, key_of, state_item
 
 
 def begin(book: Book, *spooled: SpooledEnd | SpooledRelease) -> None:
@@ -55,11 +55,8 @@ def test_a_lost_edit_sent_again_in_vain_is_uncertain_until_its_answer_comes(book
 def test_an_answer_that_the_ledger_knows_nothing_of_is_kept(book: Book, price: int | None) -> None:
     with book.db:
         book.db.execute("INSERT INTO manifests VALUES (1, '/m')")
-        book.db.executemany(
-            "INSERT INTO items VALUES (1, ?, 1, 'i', NULL, 'x', '', 0, 1, NULL, NULL, NULL, ?, ?,"
-            " NULL)",
-            [(number, key_of(1), f"{number}.png") for number in (1, 2)],
-        )
+        for number in (1, 2):
+            state_item(book.db, number, key_of(1), f"{number}.png")
 
     begin(book, spooled(1, 5, EditEvent.ANSWERED, price))
 
@@ -68,7 +65,7 @@ def test_an_answer_that_the_ledger_knows_nothing_of_is_kept(book: Book, price: i
     assert [book.placement(1, path)[0] for path in ("1.png", "2.png")] == ["waiting"] * 2
     paid = book.db.execute("SELECT paid FROM spending WHERE scope = 'day'").get
     assert paid == (DEFAULT_PRICE if price is None else price)
-    assert book.db.execute("SELECT url FROM attempts").get == "https://r2.test/5.png"
+    assert book.db.execute("SELECT url FROM attempts_whole").get == "https://r2.test/5.png"
 
 
 @pytest.mark.parametrize(

@@ -2,19 +2,15 @@ from __future__ import annotations
 
 from qwenbatch.core.placements import FileStamp, Preparation, Saved
 from qwenbatch.ledger import auditing, database, placements
-from tests.ledger.conftest import key_of
+from tests.ledger.conftest import key_of, state_item
 
 
 def test_item_totals_follow_a_result_that_another_overwrites() -> None:
     db = database.blank()
     db.execute("INSERT INTO manifests VALUES (1, '/m.csv')")
     for number in (1, 2):
-        db.execute(
-            "INSERT INTO items (manifest, number, line, image, instruction, negative_prompt,"
-            " watermark, take, key, path) VALUES (1, ?1, ?1, '', '', '', 0, 1, ?2, 'a.png')",
-            (number, key_of(number)),
-        )
-        db.execute("INSERT INTO edits (key, state) VALUES (?, 'edited')", (key_of(number),))
+        state_item(db, number, key_of(number), "a.png")
+        db.execute("UPDATE edits SET state = 'edited' WHERE key = ?", (key_of(number),))
         placements.want_again(db, key_of(number), "a.png")
     for number in (1, 2):
         placements.prepare(
