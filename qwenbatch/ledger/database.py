@@ -28,9 +28,9 @@ SCHEMA_VERSION = 1
 
 BUSY_MILLISECONDS = 10_000
 
-STATEMENTS_KEPT = 2_000
-"""Prepared statements kept for their next use. They are kept in the order of their use, one that
-is used again counts again: so it takes many times their number to find one that was used lately."""
+STATEMENTS_KEPT = 512
+"""Prepared statements kept for their next use: as many as apsw keeps. It keeps the latest uses, one
+that is used again counted again; so the usual hundred are gone before a few edits came around."""
 
 _DISK_ERRORS = (
     apsw.FullError,
