@@ -66,8 +66,8 @@ class Governor:
         self._breaker = Breaker()
         self._stopping = anyio.Event()
         self._changed = anyio.Event()
-        self._turnstile = anyio.Lock()
-        self._door = anyio.Lock()
+        self._turnstile = anyio.Lock(fast_acquire=True)
+        self._door = anyio.Lock(fast_acquire=True)
         self._ramp = Ramp(most=concurrency, began=clock.monotonic())
         self._slots = anyio.CapacityLimiter(self._ramp.slots(clock.monotonic()))
         self._throttled_since: float | None = None

@@ -75,8 +75,8 @@ class Placer:
         self._out = out
         self._shelf = shelf
         self._fetcher = fetcher
-        self._fetches = anyio.CapacityLimiter(fetches)
-        self._paths = tuple(anyio.Lock() for _ in range(LOCKS))
+        self._fetches = anyio.Semaphore(fetches, fast_acquire=True)
+        self._paths = tuple(anyio.Lock(fast_acquire=True) for _ in range(LOCKS))
         self._edits: WeakValueDictionary[EditKey, anyio.Lock] = WeakValueDictionary()
         self._overwrite = overwrite
         self._governor = governor
@@ -95,7 +95,7 @@ class Placer:
         `paid_now` says that this run paid for the edit, `waits` how patiently it is fetched.
         Asked again meanwhile, as by a row that is keyed anew, it then looks at what still waits.
         """
-        alone = self._edits.setdefault(key, anyio.Lock())
+        alone = self._edits.setdefault(key, anyio.Lock(fast_acquire=True))
         async with self._governor.placing(), alone:
             edit = await self._book.paid_edit(key)
             job = _Job(edit, paid_now, waits)

@@ -23,7 +23,7 @@ from qwenbatch.gateway.fetch_sessions import FetchSessions
 from qwenbatch.gateway.proxies import DEMANDS_PASSWORD, Proxies
 from qwenbatch.gateway.reasons import NETWORK_ERRORS, REFUSED_BY_PROXY, reason_of
 from qwenbatch.gateway.result_url import join_url, parse_url
-from qwenbatch.gateway.speed import SpeedWindow
+from qwenbatch.gateway.speed import SpeedWatch, SpeedWindow
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -163,21 +163,39 @@ class ResultFetcher:
         return refused
 
     async def _body(self, host: str, response: ClientResponse, sink: Sink) -> Unfetched | None:
-        limits, pending, received = self._limits, bytearray(), 0
+        limits = self._limits
         window = SpeedWindow(limits.window, limits.window_bytes, started=anyio.current_time())
-        while data := await _next_piece(host, response, window):
-            if isinstance(data, Unfetched):
-                return data
+        with anyio.CancelScope() as scope:
+            watch = SpeedWatch(window, scope)
+            try:
+                return await self._pass_on(host, response, sink, watch)
+            finally:
+                watch.end()
+        return _passing(f"{host} sent less than {window.least} bytes in {window.seconds:g} s")
+
+    async def _pass_on(
+        self, host: str, response: ClientResponse, sink: Sink, watch: SpeedWatch
+    ) -> Unfetched | None:
+        pending, received = bytearray(), 0
+        while True:
+            try:
+                data = await response.content.readany()
+            except NETWORK_ERRORS as error:
+                return _passing(f"{host}: {reason_of(error)}")
+            if not data:
+                break
+            watch.add(len(data))
             received += len(data)
-            if received > limits.size:
+            if received > self._limits.size:
                 return self._oversize()
-            if not pending and len(data) >= _MIN_CHUNK:
-                await _give(sink, data, window)
-                continue
-            pending += data
-            if len(pending) >= _MIN_CHUNK:
-                await _give(sink, bytes(pending), window)
+            if pending or len(data) < _MIN_CHUNK:
+                pending += data
+                if len(pending) < _MIN_CHUNK:
+                    continue
+                data = bytes(pending)
                 pending.clear()
+            with watch.paused():
+                await sink(data)
         if response.content_length not in {None, received}:
             return _passing(f"{host} sent {received} bytes of {response.content_length}")
         if pending:
@@ -191,34 +209,6 @@ class ResultFetcher:
 @dataclass(frozen=True, slots=True)
 class _Redirect:
     location: str
-
-
-async def _next_piece(
-    host: str,
-    response: ClientResponse,
-    window: SpeedWindow,
-) -> bytes | Unfetched:
-    """What comes next, empty at the end; Unfetched if nothing comes, or too slowly."""
-    while True:
-        try:
-            with anyio.CancelScope(deadline=window.ends_at):
-                data = await response.content.readany()
-                window.add(len(data))
-                if data and window.is_too_slow(anyio.current_time()):
-                    break
-                return data
-        except NETWORK_ERRORS as error:
-            return _passing(f"{host}: {reason_of(error)}")
-        if window.is_too_slow(anyio.current_time()):
-            break
-    return _passing(f"{host} sent less than {window.least} bytes in {window.seconds:g} s")
-
-
-async def _give(sink: Sink, chunk: bytes, window: SpeedWindow) -> None:
-    """Hand the bytes on; the time that this takes is not the server's."""
-    before = anyio.current_time()
-    await sink(chunk)
-    window.pause(anyio.current_time() - before)
 
 
 def _leads_somewhere(url: URL) -> bool:

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import anyio
+
 
 class SpeedWindow:
     """Counts bytes window by window. Times are in seconds of any clock that does not jump."""
@@ -29,3 +38,46 @@ class SpeedWindow:
         self._received = 0
         self.ends_at = now + self.seconds
         return False
+
+
+class SpeedWatch:
+    """Cancels a scope when a window ends with too few bytes in it; `end` it in any case.
+
+    One timer for a whole download: it goes off where the window would have ended when it was set,
+    and looks where it ends by now. The window's times are the event loop's.
+    """
+
+    def __init__(self, window: SpeedWindow, scope: anyio.CancelScope) -> None:
+        self._window = window
+        self._scope = scope
+        self._loop = asyncio.get_running_loop()
+        self._paused = False
+        self._timer = self._loop.call_at(window.ends_at, self._look)
+
+    def add(self, count: int) -> None:
+        """So many bytes came."""
+        self._window.add(count)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """What is done in here takes time that is not the sender's."""
+        began = self._loop.time()
+        self._paused = True
+        try:
+            yield
+        finally:
+            self._paused = False
+            self._window.pause(self._loop.time() - began)
+
+    def end(self) -> None:
+        """Cancel nothing any more."""
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        if self._paused:
+            self._timer = self._loop.call_at(now + self._window.seconds, self._look)
+        elif self._window.is_too_slow(now):
+            self._scope.cancel()
+        else:
+            self._timer = self._loop.call_at(self._window.ends_at, self._look)

@@ -28,6 +28,10 @@ SCHEMA_VERSION = 1
 
 BUSY_MILLISECONDS = 10_000
 
+STATEMENTS_KEPT = 512
+"""Prepared statements kept for their next use: as many as apsw keeps. It keeps the latest uses, one
+that is used again counted again; so the usual hundred are gone before a few edits came around."""
+
 _DISK_ERRORS = (
     apsw.FullError,
     apsw.IOError,
@@ -142,7 +146,7 @@ def create_or_open(path: Path, *, service: str) -> apsw.Connection:
     """
     _make_private(path)
     with _opened(str(path)):
-        connection = apsw.Connection(str(path))
+        connection = apsw.Connection(str(path), statementcachesize=STATEMENTS_KEPT)
         connection.set_busy_timeout(BUSY_MILLISECONDS)
         if not _is_empty(connection):
             _refuse_strangers(connection, path)

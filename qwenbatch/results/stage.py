@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from qwenbatch.core.pictures import VerifiedPicture
 
 HELD_BYTES = 768 * 1024
-"""So much is gathered before it is written: each write takes its turn in a thread."""
+"""So much is gathered before it is checked and written, which takes its turn in a thread."""
 
 _MOST_PIECES = 256
 """Pieces that one system call takes at the most; systems take 1,024."""
@@ -44,7 +44,7 @@ class Verifier(Protocol):
 
 
 class Stage:
-    """One temporary file: digested and verified piece by piece, written by larger ones, flushed."""
+    """One temporary file: digested, verified and written by large pieces, flushed."""
 
     def __init__(self, path: Path, verifier: Verifier, mode: int) -> None:
         self.path = path
@@ -52,15 +52,12 @@ class Stage:
         self._mode = mode
         self._digest = hashlib.sha256()
         self._size = 0
-        self._held: list[ReadableBuffer] = []
+        self._held: list[bytes] = []
         self._held_bytes = 0
         self._file: int | None = None
 
     async def write(self, chunk: bytes) -> None:
         """Take the next bytes; DiskError if the disk does not take those that came so far."""
-        self._digest.update(chunk)
-        self._verifier.feed(chunk)
-        self._size += len(chunk)
         self._held.append(chunk)
         self._held_bytes += len(chunk)
         if self._held_bytes >= HELD_BYTES or len(self._held) >= _MOST_PIECES:
@@ -94,28 +91,34 @@ class Stage:
         )
 
     def _write_held(self) -> int:
-        """Write what is held, to a file that is made with the first of it."""
+        """Check what is held and write it, to a file that is made with the first of it."""
+        held, self._held, self._held_bytes = self._held, [], 0
+        for chunk in held:
+            self._digest.update(chunk)
+            self._verifier.feed(chunk)
+            self._size += len(chunk)
         with translated(self.path):
             if self._file is None:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
                 self._file = os.open(self.path, flags, 0o600)
-            while self._held:
+            rest: list[ReadableBuffer] = [*held]
+            while rest:
                 # A disk that is nearly full takes a part, and refuses only the next.
-                self._drop(os.writev(self._file, self._held))
-        self._held_bytes = 0
+                _drop(rest, os.writev(self._file, rest))
         return self._file
-
-    def _drop(self, count: int) -> None:
-        """So many of the bytes that were held are written."""
-        while self._held and count >= (size := memoryview(self._held[0]).nbytes):
-            count -= size
-            del self._held[0]
-        if count:
-            self._held[0] = memoryview(self._held[0])[count:]
 
     def _close(self, file: int) -> None:
         self._file = None
         os.close(file)
+
+
+def _drop(buffers: list[ReadableBuffer], count: int) -> None:
+    """So many of the buffers' bytes are written."""
+    while buffers and count >= (size := memoryview(buffers[0]).nbytes):
+        count -= size
+        del buffers[0]
+    if count:
+        buffers[0] = memoryview(buffers[0])[count:]
 
 
 @asynccontextmanager

@@ -427,6 +427,28 @@ async def test_fetcher_gives_up_what_comes_too_slowly(
     assert outcome.reason == "127.0.0.1 sent less than 1000 bytes in 0.15 s"
 
 
+@pytest.mark.parametrize("size", [100_000, 1_000_000])
+async def test_fetcher_does_not_lay_a_slow_sink_to_the_servers_charge(
+    serve: Callable[..., Any],
+    say: Callable[..., bytes],
+    size: int,
+) -> None:
+    async def handler(peer: Any) -> None:
+        await peer.head()
+        peer.say(say(200, b"A" * size))
+
+    async def sink(_data: bytes) -> None:
+        await anyio.sleep(0.2)
+
+    async with serve(handler) as server:
+        outcome = await fetch(
+            f"http://127.0.0.1:{server.port}/",
+            sink=sink,
+            limits=FetchLimits(window=0.05, window_bytes=60_000),
+        )
+    assert outcome is None
+
+
 async def test_fetcher_gives_up_after_its_total_time(serve: Callable[..., Any]) -> None:
     async def handler(peer: Any) -> None:
         await peer.head()

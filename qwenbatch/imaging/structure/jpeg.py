@@ -1,4 +1,9 @@
-"""JPEG: marker segments and, in each scan, entropy-coded data up to the next marker (ITU T.81)."""
+"""JPEG: marker segments and, in each scan, entropy-coded data up to the next marker (ITU T.81).
+
+What breaks off breaks off before its end mark: a file that ends with one is not searched through
+for it. All others are: those that break off, and those with something behind the picture. What
+lies between a scan's head and that mark is taken as it is; only decoding tells whether it is sound.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +14,21 @@ from typing import TYPE_CHECKING, Final
 
 from qwenbatch.imaging.structure.exif import EXIF_PREFIX, orientation
 from qwenbatch.imaging.structure.outline import Outline
+from qwenbatch.imaging.structure.window import SPAN, STRETCH
 
 if TYPE_CHECKING:
     from qwenbatch.imaging.structure.window import Window
 
 SIGNATURE: Final = b"\xff\xd8\xff"
 
-_SOI, _EOI, _SOS, _TEM, _APP1 = 0xD8, 0xD9, 0xDA, 0x01, 0xE1
+_SOI, _EOI, _SOS, _TEM, _APP1, _APP2 = 0xD8, 0xD9, 0xDA, 0x01, 0xE1, 0xE2
+_MORE_PICTURES: Final = b"MPF\0"
+"""What APP2 begins with where more pictures follow in the file (CIPA DC-007)."""
+
+_END_MARK: Final = b"\xff\xd9"
+_TAIL: Final = 4096
+"""The bytes at the end among which the end mark may stand; zeros may fill them up behind it."""
+
 _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _HUFFMAN_BY_BLOCKS: Final = frozenset({0xC0, 0xC1, 0xC2})
 _LENGTH: Final = Struct(">H")
@@ -29,6 +42,7 @@ class _Walk:
     frame: Outline | None = None
     turned: int | None = None
     scans: int = 0
+    pictures_follow: bool = False
 
 
 def outline(window: Window) -> Outline:
@@ -36,7 +50,7 @@ def outline(window: Window) -> Outline:
     walk = _Walk()
     offset = 2
     while True:
-        offset, marker = _next_marker(window, offset)
+        offset, marker = _next_marker(window, offset, STRETCH if walk.scans else SPAN)
         window.count()
         if marker == _EOI:
             break
@@ -44,6 +58,8 @@ def outline(window: Window) -> Outline:
             raise window.cut_off("its end mark; another picture begins inside of it")
         if marker != _TEM:
             offset = _segment(window, walk, marker, offset)
+        if marker == _SOS and _ends_the_file(window, walk, offset):
+            break
     if walk.frame is None or not walk.scans:
         raise window.damaged("it has no pixels")
     return Outline(
@@ -54,10 +70,19 @@ def outline(window: Window) -> Outline:
     )
 
 
-def _next_marker(window: Window, offset: int) -> tuple[int, int]:
-    """Where the data behind the next marker begins, and the marker."""
+def _ends_the_file(window: Window, walk: _Walk, offset: int) -> bool:
+    """Whether the end mark of the picture, whose first scan begins at `offset`, ends its file."""
+    if walk.scans > 1 or walk.frame is None or walk.pictures_follow:
+        # Behind another picture the mark would be that one's.
+        return False
+    length = min(_TAIL, window.size - offset)
+    return window.read(window.size - length, length).rstrip(b"\0").endswith(_END_MARK)
+
+
+def _next_marker(window: Window, offset: int, piece: int) -> tuple[int, int]:
+    """Where the data behind the next marker begins, and the marker; looked for by the piece."""
     while offset + 1 < window.size:
-        held, start = window.stretch(offset)
+        held, start = window.stretch(offset, piece)
         found = _MARKER.search(held, start)
         if found:
             return offset + found.end() - start, held[found.end() - 1]
@@ -84,6 +109,9 @@ def _segment(window: Window, walk: _Walk, marker: int, offset: int) -> int:
         body = window.read(offset + _LENGTH.size, length - _LENGTH.size)
         if body.startswith(EXIF_PREFIX):
             walk.turned = orientation(body)
+    elif marker == _APP2 and length >= _LENGTH.size + len(_MORE_PICTURES):
+        begins = window.read(offset + _LENGTH.size, len(_MORE_PICTURES))
+        walk.pictures_follow = walk.pictures_follow or begins == _MORE_PICTURES
     return end
 
 

@@ -54,14 +54,15 @@ class Window:
             raise self.cut_off()
         return piece
 
-    def stretch(self, offset: int) -> tuple[bytes, int]:
+    def stretch(self, offset: int, length: int) -> tuple[bytes, int]:
         """Some held bytes, and where among them `offset` is; two bytes at least lie from there on.
 
-        PictureError (cut off) where the file holds fewer. Nothing is copied.
+        `length` bytes are held where they are read for this. PictureError (cut off) where the file
+        holds fewer than two. Nothing is copied.
         """
         start = offset - self._start
         if start < 0 or start + 2 > len(self._held):
-            self._hold(offset, STRETCH)
+            self._hold(offset, length)
         self.read(offset, 2)
         return self._held, offset - self._start
 
