@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from qwenbatch.core.items import FileSource, UrlSource
+from qwenbatch.core.items import FileSource, ObjectSource, UrlSource
 from qwenbatch.core.keys import EditKey, canonical_url, edit_key
 from qwenbatch.core.money import MicroUSD
 from qwenbatch.core.plain_urls import without_queries
@@ -128,6 +128,8 @@ def _source(keyed: KeyedRow) -> str:
         return source.path
     if type(source) is UrlSource:
         return _bare(source.url)
+    if type(source) is ObjectSource:
+        return source.url
     return f"{source.manifest}#{source.offset}"
 
 
