@@ -33,7 +33,7 @@ from qwenbatch.wiring.opening import ledger_to_write
 from qwenbatch.wiring.outs import out_at
 from qwenbatch.wiring.permissions import new_files_mode
 from qwenbatch.wiring.planning import make_plan
-from qwenbatch.wiring.provenance import Labels, LedgerWithSidecars, Sidecars
+from qwenbatch.wiring.provenance import Labels, LedgerWithSidecars, Sidecars, beside
 from qwenbatch.wiring.proxies import proxies_for
 from qwenbatch.wiring.settings import api_key
 from qwenbatch.wiring.signals import signals
@@ -265,7 +265,7 @@ class Batch:
         return Ledger(writer, run=number, caps=caps, spool=spool, wall=wall)
 
     def _sidecars(self, writer: Writer) -> Sidecars:
-        return Sidecars(writer, self._folders, new_files_mode(), self._report)
+        return Sidecars(writer, beside(self._out, new_files_mode()), self._report)
 
     async def _record_items(self, writer: Writer, manifest: Rows) -> None:
         await writer(lambda db: runs.record_items(db, str(manifest.path)))

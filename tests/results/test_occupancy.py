@@ -63,8 +63,8 @@ class Place:
 
 
 @pytest.fixture
-def place(room: Room) -> Place:
-    return Place(room)
+def place(disk_room: Room) -> Place:
+    return Place(disk_room)
 
 
 def test_occupant_of_an_empty_path_is_nothing(place: Place) -> None:

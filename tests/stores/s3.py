@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import socketserver
 import subprocess
@@ -13,13 +14,18 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from qwenbatch.core.store_url import StoreUrl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 SECONDS = 30.0
 _PIECE = 65_536
+_SIGNED = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request,Signature=0"
+"""What the server, which checks no signature, takes for the owner's."""
 
 
 @dataclass(slots=True)
@@ -41,30 +47,33 @@ class S3:
             "AWS_ENDPOINT_URL": url or self.url,
         }
 
-    def make(self, bucket: str) -> None:
+    def make(self) -> StoreUrl:
+        """A bucket that nobody else uses."""
+        bucket = f"b{secrets.token_hex(8)}"
         assert self._ask("PUT", f"/{bucket}")[0] == 200
+        return StoreUrl("s3", bucket, "")
 
-    def put(self, bucket: str, key: str, content: bytes) -> None:
-        assert self._ask("PUT", f"/{bucket}/{key}", content)[0] == 200
+    def put(self, place: StoreUrl, content: bytes) -> None:
+        assert self._ask("PUT", _path(place), content)[0] == 200
 
-    def get(self, bucket: str, key: str) -> bytes | None:
-        status, content = self._ask("GET", f"/{bucket}/{key}")
+    def get(self, place: StoreUrl) -> bytes | None:
+        status, content = self._ask("GET", _path(place))
         assert status in {200, 404}, (status, content)
         return content if status == 200 else None
 
-    def drop(self, bucket: str, key: str) -> None:
-        assert self._ask("DELETE", f"/{bucket}/{key}")[0] == 204
+    def drop(self, place: StoreUrl) -> None:
+        assert self._ask("DELETE", _path(place))[0] == 204
 
-    def keys(self, bucket: str) -> list[str]:
-        """All of at most a thousand keys."""
-        status, content = self._ask("GET", f"/{bucket}?list-type=2")
+    def keys(self, place: StoreUrl) -> list[str]:
+        """All of a bucket's keys, of which there are at most a thousand."""
+        status, content = self._ask("GET", f"/{place.bucket}?list-type=2")
         assert status == 200, content
         return [part.partition(b"</Key>")[0].decode() for part in content.split(b"<Key>")[1:]]
 
     def _ask(self, method: str, path: str, content: bytes | None = None) -> tuple[int, bytes]:
         connection = HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)
         try:
-            connection.request(method, path, content)
+            connection.request(method, path, content, {"Authorization": _SIGNED})
             answer = connection.getresponse()
             return answer.status, answer.read()
         finally:
@@ -123,7 +132,6 @@ class Hostile:
     faults: list[Fault] = field(default_factory=list)
     asked: list[tuple[str, str]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
-    heard: Callable[[str, str], None] | None = None
 
     @property
     def url(self) -> str:
@@ -148,79 +156,81 @@ class Hostile:
         return None
 
 
+def _path(place: StoreUrl) -> str:
+    return f"/{place.bucket}/{quote(place.key)}"
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+
+    def __init__(self, s3: S3) -> None:
+        super().__init__(("127.0.0.1", 0), _Visit)
+        self.s3 = s3
+        self.hostile = Hostile(int(self.server_address[1]))
+
+
+class _Visit(socketserver.StreamRequestHandler):
+    server: _Server
+
+    def handle(self) -> None:
+        with suppress(OSError):
+            head = self._head()
+            if head:
+                self._answer(head)
+
+    def _answer(self, head: list[bytes]) -> None:
+        method, path, _ = head[0].decode().split(" ", 2)
+        lengths = [line.split(b":")[1] for line in head if line.lower().startswith(b"content-len")]
+        length = int(lengths[0]) if lengths else 0
+        fault = self.server.hostile.take(method, path)
+        if fault is None:
+            self.wfile.write(self._passed_on(head, length))
+        elif fault.status is not None:
+            self.rfile.read(length)
+            self.wfile.write(_refusal(fault))
+        elif fault.cut is not None:
+            self._passed_on(head, min(length, fault.cut), whole=False)
+            self._break_off()
+        else:
+            self._passed_on(head, length)
+            self._break_off()
+
+    def _head(self) -> list[bytes]:
+        lines = []
+        while (line := self.rfile.readline(_PIECE)) not in {b"\r\n", b""}:
+            lines.append(line.rstrip(b"\r\n"))
+        return lines
+
+    def _passed_on(self, head: list[bytes], length: int, *, whole: bool = True) -> bytes:
+        kept = [line for line in head if not line.lower().startswith(b"connection:")]
+        with socket.create_connection(("127.0.0.1", self.server.s3.port), SECONDS) as server:
+            server.sendall(b"\r\n".join([*kept, b"Connection: close", b"", b""]))
+            server.sendall(self.rfile.read(length))
+            answer = b""
+            while whole and (piece := server.recv(_PIECE)):
+                answer += piece
+        return answer
+
+    def _break_off(self) -> None:
+        reset = b"\x01\0\0\0\0\0\0\0"
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+        self.connection.close()
+
+
+def _refusal(fault: Fault) -> bytes:
+    body = f"<Error><Code>{fault.code}</Code><Message>no</Message></Error>".encode()
+    head = f"HTTP/1.1 {fault.status} No\r\nContent-Type: application/xml\r\n"
+    return f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
+
+
 @contextmanager
 def open_hostile(s3: S3) -> Iterator[Hostile]:
     """The proxy, until this ends."""
-
-    class Visit(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            with suppress(OSError, ConnectionError):
-                while self._pass_on():
-                    pass
-
-        def _pass_on(self) -> bool:
-            head = self._head()
-            if not head:
-                return False
-            method, path, _ = head[0].decode().split(" ", 2)
-            headers = {
-                line.partition(b":")[0].strip().lower(): line.partition(b":")[2].strip()
-                for line in head[1:]
-            }
-            length = int(headers.get(b"content-length", b"0"))
-            fault = hostile.take(method, path)
-            if fault is not None and fault.status is not None:
-                self.rfile.read(length)
-                self._refuse(fault)
-                return True
-            with socket.create_connection(("127.0.0.1", s3.port), SECONDS) as server:
-                kept = [line for line in head if not line.lower().startswith(b"connection:")]
-                server.sendall(b"\r\n".join([*kept, b"Connection: close", b"", b""]))
-                most = length if fault is None or fault.cut is None else min(length, fault.cut)
-                while most:
-                    piece = self.rfile.read(min(most, _PIECE))
-                    if not piece:
-                        return False
-                    server.sendall(piece)
-                    most -= len(piece)
-                if fault is not None and fault.cut is not None:
-                    self._break_off()
-                    return False
-                answer = b""
-                while piece := server.recv(_PIECE):
-                    answer += piece
-            if fault is not None and fault.lose:
-                self._break_off()
-                return False
-            self.wfile.write(answer)
-            return False
-
-        def _head(self) -> list[bytes]:
-            lines = []
-            while (line := self.rfile.readline(_PIECE)) not in {b"\r\n", b""}:
-                lines.append(line.rstrip(b"\r\n"))
-            return lines
-
-        def _refuse(self, fault: Fault) -> None:
-            body = f"<Error><Code>{fault.code}</Code><Message>no</Message></Error>".encode()
-            self.wfile.write(
-                b"HTTP/1.1 %d No\r\nContent-Type: application/xml\r\nContent-Length: %d\r\n\r\n%s"
-                % (fault.status or 500, len(body), body)
-            )
-
-        def _break_off(self) -> None:
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
-            self.connection.close()
-
-    class Server(socketserver.ThreadingTCPServer):
-        daemon_threads = True
-
-    with Server(("127.0.0.1", 0), Visit) as server:
-        hostile = Hostile(int(server.server_address[1]))
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    with _Server(s3) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:
-            yield hostile
+            yield server.hostile
         finally:
             server.shutdown()
             thread.join()
