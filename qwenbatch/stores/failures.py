@@ -16,7 +16,11 @@ _code = re.compile(r"<Code>([^<]{1,100})</Code>").search
 _METADATA_SERVICES = ("169.254.169.254", "169.254.170.2", "metadata.google.internal")
 _MOST_REASON = 300
 
-_KEYS = "give the store's credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, say"
+_KEYS = {
+    "s3": "export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
+    "gs": "export GOOGLE_APPLICATION_CREDENTIALS, or say gcloud auth application-default login",
+    "az": "export AZURE_STORAGE_ACCOUNT_KEY, or AZURE_CLIENT_ID, _SECRET and AZURE_TENANT_ID",
+}
 _LATER = "it may be better later: the same command goes on where this one was"
 
 
@@ -62,7 +66,7 @@ def _told(place: str, doing: str, text: str) -> StoreError:  # noqa: PLR0911 - a
     if _bucket_lacks(text) or status == 404:  # noqa: PLR2004 - HTTP's number
         return StoreError(f"{what}: there is no such bucket", "check its name, and the endpoint")
     if any(service in text for service in _METADATA_SERVICES):
-        return StoreError(f"{what}: no credentials were found", _KEYS)
+        return StoreError(f"{what}: no credentials were found", _KEYS[place[:2]])
     if status in {401, 403} or "Unauthenticated" in text:
         return StoreError(
             f"{what}: the store denies it ({code or status or 'no valid credentials'})",

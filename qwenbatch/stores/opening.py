@@ -24,19 +24,30 @@ _CLIENT: Any = {
     "read_timeout": timedelta(seconds=30),
     "timeout": timedelta(minutes=5),
 }
-_RETRIES: Any = {
-    "max_retries": 6,
-    "retry_timeout": timedelta(seconds=45),
-    "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=5)},
-}
+PATIENCE = 45.0
+"""Seconds for which a request that fails is tried again, unless told."""
+
+_MOST_TRIES = 6
 _ENDPOINTS = {"s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"), "gs": (), "az": ()}
 
 
 class Stores:
-    """The buckets that are in use, each opened once. `environment` are the process's variables."""
+    """The buckets that are in use, each opened once.
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    `environment` are the process's variables; a request that fails is tried again for `patience`
+    seconds at the most.
+    """
+
+    def __init__(self, environment: Mapping[str, str], *, patience: float = PATIENCE) -> None:
         self._environment = environment
+        self._retries: Any = {
+            "max_retries": _MOST_TRIES,
+            "retry_timeout": timedelta(seconds=patience),
+            "backoff": {
+                "init_backoff": timedelta(seconds=min(0.1, patience / 10)),
+                "max_backoff": timedelta(seconds=min(5.0, patience / 4)),
+            },
+        }
         self._buckets: dict[tuple[str, str], Bucket] = {}
 
     def bucket(self, url: StoreUrl) -> Bucket:
@@ -64,7 +75,7 @@ class Stores:
             if url.scheme == "s3" and (provider := self._profile()) is not None:
                 told["credential_provider"] = provider
             return makes[url.scheme](
-                url.bucket, client_options=client, retry_config=_RETRIES, **told
+                url.bucket, client_options=client, retry_config=self._retries, **told
             )
         except Exception as error:  # every store has exceptions of its own for bad settings
             raise UsageError(

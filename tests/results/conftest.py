@@ -80,11 +80,11 @@ class Room:
 class StoreRoom(Room):
     """One OUT in a store."""
 
-    def __init__(self, desk: Path, s3: S3, out: StoreUrl) -> None:
+    def __init__(self, desk: Path, s3: S3, out: StoreUrl, *, patience: float = 1.0) -> None:
         super().__init__(desk)
         self._s3 = s3
         self._out = out
-        bucket = Stores(os.environ).bucket(out)
+        bucket = Stores(os.environ, patience=patience).bucket(out)
         self.shelf = StoreShelf(bucket, out, self.shelf, self.sizes.append)
 
     def lay(self, relative: str, content: bytes) -> None:

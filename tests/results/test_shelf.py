@@ -16,7 +16,6 @@ from qwenbatch.core.keys import EditKey
 from qwenbatch.core.placements import Placement
 from qwenbatch.errors import DiskError, PictureError
 from qwenbatch.imaging.verify import ResultVerifier
-from qwenbatch.results.occupancy import stamp_of
 from qwenbatch.results.room import USUAL_BYTES
 from qwenbatch.results.room import Room as DiskRoom
 from qwenbatch.results.stage import HELD_BYTES, USUAL_MODE, staged

@@ -19,7 +19,7 @@ from urllib.parse import quote
 from qwenbatch.core.store_url import StoreUrl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 SECONDS = 30.0
@@ -132,6 +132,7 @@ class Hostile:
     faults: list[Fault] = field(default_factory=list)
     asked: list[tuple[str, str]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    hooks: list[tuple[str, str, Callable[[], None]]] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -145,8 +146,15 @@ class Hostile:
         with self.lock:
             self.asked.clear()
 
+    def before(self, method: str, part: str, do: Callable[[], None]) -> None:
+        """Do something before each such request is passed on."""
+        self.hooks.append((method, part, do))
+
     def take(self, method: str, path: str) -> Fault | None:
         """The fault of a request that came, if it has one."""
+        for asked, part, do in self.hooks:
+            if asked == method and part in path:
+                do()
         with self.lock:
             self.asked.append((method, path))
             for fault in self.faults:
