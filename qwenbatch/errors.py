@@ -43,5 +43,16 @@ class DiskError(QwenbatchError):
     """The disk is full or cannot be written (exit 9)."""
 
 
+class StoreError(QwenbatchError):
+    """An object store that refuses, fails, or cannot be reached (exit 2 where a run begins).
+
+    `passing`: it was busy, broken or out of reach, and may serve later.
+    """
+
+    def __init__(self, what: str, advice: str = "", *, passing: bool = False) -> None:
+        super().__init__(what, advice)
+        self.passing = passing
+
+
 class PictureError(QwenbatchError):
     """A picture that is not one, is cut off, or that this program will not touch."""

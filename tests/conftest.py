@@ -18,8 +18,13 @@ import pytest
 import trustme
 from hypothesis import HealthCheck, settings
 
+from tests.stores.s3 import open_hostile, open_s3
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from qwenbatch.core.store_url import StoreUrl
+    from tests.stores.s3 import S3, Hostile
 
 settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -195,3 +200,25 @@ def certified(authority: trustme.CA) -> Callable[..., ssl.SSLContext]:
         return context
 
     return build
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    """An S3 server, one for all tests that ask for it."""
+    with open_s3(tmp_path_factory.mktemp("s3")) as s3:
+        yield s3
+
+
+@pytest.fixture
+def hostile(s3: S3) -> Iterator[Hostile]:
+    """A proxy in front of it that fails as it is told, and counts what is asked."""
+    with open_hostile(s3) as hostile:
+        yield hostile
+
+
+@pytest.fixture
+def store(s3: S3, hostile: Hostile, monkeypatch: pytest.MonkeyPatch) -> StoreUrl:
+    """A bucket of its own, behind the hostile proxy, that this process's environment leads to."""
+    for name, value in s3.environment(hostile.url).items():
+        monkeypatch.setenv(name, value)
+    return s3.make()

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from qwenbatch.cli.places import place
 from qwenbatch.cli.status import LedgerPath, OutFolder
 
 
@@ -27,4 +28,4 @@ def audit(
     """
     from qwenbatch.wiring.auditing import tell_findings  # noqa: PLC0415 - start-up
 
-    raise typer.Exit(tell_findings(out, ledger=ledger, to=sys.stdout, as_json=json))
+    raise typer.Exit(tell_findings(place(out), ledger=ledger, to=sys.stdout, as_json=json))

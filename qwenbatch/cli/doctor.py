@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from qwenbatch.cli.options import written
+from qwenbatch.cli.places import place
 from qwenbatch.cli.status import LedgerPath
 from qwenbatch.errors import UsageError
 
@@ -16,7 +16,7 @@ from qwenbatch.errors import UsageError
 def doctor(
     *,
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--out",
             "-o",
@@ -33,7 +33,7 @@ def doctor(
         typer.Option("--json", help="Print one JSON object."),
     ] = False,
     repair: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             metavar="OUT",
             help="Put the damaged ledger of this folder aside, and build another from what can"
@@ -59,13 +59,13 @@ def doctor(
             )
         from qwenbatch.wiring.repairing import repair_ledger  # noqa: PLC0415 - start-up
 
-        raise typer.Exit(repair_ledger(repair, ledger=ledger, to=sys.stdout))
+        raise typer.Exit(repair_ledger(place(repair), ledger=ledger, to=sys.stdout))
     from qwenbatch.cli.told import tell_one  # noqa: PLC0415 - start-up
     from qwenbatch.wiring.doctor import Patient, tell_doctor  # noqa: PLC0415 - start-up
 
     patient = Patient(
         gateway=tell_one("gateway", gateway),
-        out=out,
+        out=None if out is None else place(out),
         ledger=ledger,
         concurrency=tell_one("concurrency", concurrency),
     )

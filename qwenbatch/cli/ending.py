@@ -11,6 +11,7 @@ from qwenbatch.cli.forms import Wants
 from qwenbatch.cli.options import OPTIONS
 from qwenbatch.core.outcomes import ItemState
 from qwenbatch.core.stops import ExitStatus
+from qwenbatch.core.store_url import StoreUrl
 from qwenbatch.errors import DiskError, LedgerBusyError, QwenbatchError, UsageError
 from qwenbatch.observe.plain_text import plain
 from qwenbatch.wiring.settings import our_variables
@@ -109,7 +110,7 @@ def tell_of_nothing(settings: RunSettings, summary: Summary) -> None:
     """Say on stderr that there was nothing to do, and where nothing was found."""
     if summary.items.total or summary.stopped_by is not None or settings.limit == 0:
         return
-    if settings.source.is_dir():
+    if isinstance(settings.source, StoreUrl) or settings.source.is_dir():
         hint = "holds no pictures: is it the right folder?"
     else:
         hint = "has no rows: is it the right manifest?"

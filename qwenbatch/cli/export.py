@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from qwenbatch.cli.places import place
 from qwenbatch.cli.status import LedgerPath, OutFolder
 from qwenbatch.core.outcomes import ItemState
 from qwenbatch.errors import UsageError
@@ -75,9 +76,11 @@ def export(
         _refuse_parquet(file, wanted)
     if file is None:
         to_shell = _stdout()
-        exporting.export_to_stream(out, ledger=ledger, form=written, state=wanted, to=to_shell)
+        exporting.export_to_stream(
+            place(out), ledger=ledger, form=written, state=wanted, to=to_shell
+        )
     else:
-        exporting.export_to_file(out, ledger=ledger, form=written, state=wanted, path=file)
+        exporting.export_to_file(place(out), ledger=ledger, form=written, state=wanted, path=file)
 
 
 def _item_state(text: str) -> ItemState:

@@ -13,6 +13,7 @@ from qwenbatch.core.money import dollars, parse_usd
 from qwenbatch.core.paths import parse_template
 from qwenbatch.core.verdicts import Kind
 from qwenbatch.wiring.clock import local_now
+from qwenbatch.wiring.places import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +54,7 @@ def hidden(_: object) -> str:
 
 FLAG = Form(wants=Wants.FLAG, parse=parsing.flag, example="true", show=lambda on: str(on).lower())
 TEXT = Form(wants=Wants.STRING, parse=str, example='"words"', metavar="TEXT")
-FOLDER = Form(wants=Wants.PATH, parse=Path, example='"../out/shop"', metavar="DIR")
+FOLDER = Form(wants=Wants.PATH, parse=place_of, example='"../out/shop"', metavar="DIR")
 FILE = Form(wants=Wants.PATH, parse=Path, example='"../night.log"', metavar="FILE")
 PRICE = Form(wants=Wants.NUMBER, parse=parsing.price, example="0.055", metavar="USD", show=dollars)
 AMOUNT = Form(wants=Wants.NUMBER, parse=parse_usd, example="25", metavar="USD", show=dollars)

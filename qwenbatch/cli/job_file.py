@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from qwenbatch.cli.forms import FILE, Wants
 from qwenbatch.cli.options import OPTIONS
+from qwenbatch.core.store_url import is_store_url
 from qwenbatch.errors import ManifestError, UsageError
 from qwenbatch.manifest.missing import missing, refuse_missing
 
@@ -50,7 +51,9 @@ class JobFile:
         return f"{self.path}:{entry.line}:{entry.column}"
 
     def path_of(self, entry: Entry) -> str:
-        """An entry's path: relative to the job file's folder, `~` for one's home."""
+        """An entry's path: relative to the job file's folder, `~` for one's home; a store's URL."""
+        if is_store_url(entry.text):
+            return entry.text
         try:
             return os.path.normpath(self.path.parent / Path(entry.text).expanduser())
         except RuntimeError as error:
@@ -91,7 +94,8 @@ def read_job_file(path: Path) -> JobFile:
             "name a manifest or a folder",
         )
     try:
-        refuse_missing(Path(job.path_of(source)))
+        if not is_store_url(source.text):
+            refuse_missing(Path(job.path_of(source)))
     except ManifestError as error:
         raise UsageError(f"{job.where(source)}: {error.what}", error.advice) from None
     return job

@@ -19,6 +19,7 @@ from qwenbatch.cli import forms
 from qwenbatch.core.budget import Budget
 from qwenbatch.core.money import DEFAULT_PRICE, MicroUSD
 from qwenbatch.core.paths import Template
+from qwenbatch.core.store_url import StoreUrl
 from qwenbatch.core.verdicts import Kind
 from qwenbatch.wiring.settings import (
     DEFAULT_ATTEMPTS,
@@ -100,11 +101,12 @@ class Options:
         Option(forms.FLAG, Purpose.ITEMS, "Send nothing if any row is bad."),
     ] = False
     out: Annotated[
-        Path | None,
+        Path | StoreUrl | None,
         Option(
             forms.FOLDER,
             Purpose.PLACES,
-            "Where results and the ledger go. Default: out/<name of the source>.",
+            "Where results and the ledger go, or s3://bucket/out (with --ledger)."
+            " Default: out/<name of the source>.",
             short="-o",
         ),
     ] = None
@@ -147,7 +149,7 @@ class Options:
         Option(
             forms.FILE,
             Purpose.PLACES,
-            "Where the ledger lies, if OUT is on a network file system.",
+            "Where the ledger lies, if OUT is in a store or on a network file system.",
         ),
     ] = None
     gateway: Annotated[
@@ -338,7 +340,8 @@ Source = Annotated[
     str,
     typer.Argument(
         metavar="SOURCE",
-        help="A manifest (.csv, .jsonl), a folder (with --instruction), or a job file (.toml).",
+        help="A manifest (.csv, .jsonl), a folder (with --instruction), or a job file (.toml);"
+        " manifest or folder may be s3://bucket/….",
         show_default=False,
     ),
 ]

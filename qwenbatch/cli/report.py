@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from qwenbatch.cli.places import place
 from qwenbatch.cli.status import LedgerPath, OutFolder
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def _made(out: OutFolder, ledger: LedgerPath) -> ReportMade:
     with bar:
         task = bar.add_task("items", total=None)
         return make_report(
-            out,
+            place(out),
             ledger=ledger,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )

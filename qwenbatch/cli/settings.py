@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from qwenbatch.core.budget import Caps
@@ -12,12 +13,11 @@ from qwenbatch.errors import UsageError
 from qwenbatch.wiring.settings import GATEWAY, RunSettings
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from _typeshed import DataclassInstance
 
     from qwenbatch.cli.options import Options
     from qwenbatch.cli.told import Told
+    from qwenbatch.wiring.places import Place
 
 T = TypeVar("T", bound="DataclassInstance")
 
@@ -27,7 +27,7 @@ def run_settings(told: Told) -> RunSettings:
     return settings_of(told.options, source=told.source)
 
 
-def settings_of(options: Options, *, source: Path) -> RunSettings:
+def settings_of(options: Options, *, source: Place) -> RunSettings:
     """The settings of a run over a source; UsageError as for `run_settings`."""
     if options.sandbox and options.gateway != GATEWAY:
         raise UsageError(
@@ -51,7 +51,7 @@ def settings_of(options: Options, *, source: Path) -> RunSettings:
             retry_kinds=options.retry_kind,
         ),
     )
-    if os.path.isfile(settings.out_folder):  # noqa: PTH113 - False where a folder may not be read
+    if isinstance(settings.out_folder, Path) and os.path.isfile(settings.out_folder):  # noqa: PTH113 - False where a folder may not be read
         raise UsageError(
             f"results cannot go to {settings.out_folder}: it is a file, not a folder",
             "name a folder with -o",

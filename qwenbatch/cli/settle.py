@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import sys
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from qwenbatch.cli.places import place
 from qwenbatch.cli.status import LedgerPath, OutFolder
 from qwenbatch.core.settling import Chosen, Ruling
 from qwenbatch.errors import UsageError
@@ -59,7 +59,7 @@ def settle(
     from qwenbatch.wiring.settling import settle_ledger  # noqa: PLC0415 - start-up
 
     settle_ledger(
-        Path(out),
+        place(out),
         ruling,
         Chosen(edit=_digits(edit), day=_day(day)),
         ledger=ledger,

@@ -8,13 +8,14 @@ from typing import Annotated
 
 import typer
 
+from qwenbatch.cli.places import place
 from qwenbatch.errors import UsageError
 
 OutFolder = Annotated[
-    Path,
+    str,
     typer.Argument(
         metavar="OUT",
-        help="The folder that was given to run with -o.",
+        help="The folder, or s3://bucket/…, that was given to run with -o.",
         show_default=False,
     ),
 ]
@@ -59,7 +60,7 @@ def status(
     from qwenbatch.wiring.looking import tell_status  # noqa: PLC0415 - start-up
 
     moment = None if since is None else _moment(since)
-    tell_status(out, ledger=ledger, to=sys.stdout, as_json=json, since=moment)
+    tell_status(place(out), ledger=ledger, to=sys.stdout, as_json=json, since=moment)
 
 
 def _moment(text: str) -> float:

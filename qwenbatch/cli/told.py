@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from qwenbatch.cli.forms import Wants
 from qwenbatch.cli.job_file import JOB_FILE, JobFile, read_job_file
 from qwenbatch.cli.options import OPTIONS, Options
+from qwenbatch.cli.places import place
 from qwenbatch.cli.variables import refuse_only_typed, strange_variables
 from qwenbatch.errors import UsageError
 from qwenbatch.manifest.missing import refuse_missing
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from qwenbatch.cli.options import NamedOption
+    from qwenbatch.wiring.places import Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +45,7 @@ class Setting:
 class Told:
     """All that a run or check was told."""
 
-    source: Path
+    source: Place
     options: Options
     settings: tuple[Setting, ...]
     by_job_file: bool
@@ -80,7 +82,7 @@ def tell(
         for words in strange_variables(environment):
             sys.stderr.write(f"qwenbatch: {words}\n")
     return Told(
-        source=Path(settings[0].value),
+        source=place(settings[0].value),
         options=options,
         settings=tuple(settings),
         by_job_file=job is not None,
@@ -96,7 +98,8 @@ def tell_one(name: str, given: str | None) -> Any:
 
 def _source_setting(source: str, job: JobFile | None) -> Setting:
     if job is None:
-        refuse_missing(Path(source))
+        if isinstance(named := place(source), Path):
+            refuse_missing(named)
         return Setting("source", source, "argument")
     entry = job.entries["source"]
     return Setting("source", job.path_of(entry), f"job file line {entry.line}")

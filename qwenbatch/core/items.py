@@ -31,6 +31,13 @@ class UrlSource(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="url
 
 
 @final
+class ObjectSource(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="object"):
+    """A picture in an object store; `url` is that of a `StoreUrl`."""
+
+    url: str
+
+
+@final
 class InlineSource(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="inline"):
     r"""A picture that stands as a data URI in a JSONL manifest.
 
@@ -43,7 +50,7 @@ class InlineSource(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="
     length: int
 
 
-Source: TypeAlias = FileSource | UrlSource | InlineSource
+Source: TypeAlias = FileSource | UrlSource | ObjectSource | InlineSource
 
 
 @final

@@ -34,7 +34,8 @@ class Provenance:
     """What is known of an edit that is paid for.
 
     `source` is the picture's absolute path, or its URL without what only signs it (`is_url`);
-    `source_digest` is the SHA-256 of its bytes, None for a URL and where it is known no longer.
+    `source_digest` is the SHA-256 of its bytes, None where only the service read it, and where it
+    is known no longer.
     `cost` is what was paid for the edit in all; `finished_at` is in seconds since the epoch,
     `seconds` from permit to answer.
     """

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, assert_never
 from weakref import WeakValueDictionary
 
 import anyio
-import anyio.to_thread
 from msgspec.structs import replace
 
 from qwenbatch.core.events import FetchFailed, ResultLost, ResultSaved
@@ -257,13 +256,13 @@ class Placer:
             # The path belongs to another edit by now: the result is kept for later.
             refuge = self._shelf.replaced_path(holding.key, staged.digest, suffix)
             return _preparation(holding, staged, suffix, replaced=refuge), None, True
-        occupant, _ = await anyio.to_thread.run_sync(self._out.occupant, holding)
+        occupant, _ = await self._out.occupant(holding)
         match claim(occupant, overwrite=self._overwrite):
             case Claim.INVALID:
                 self._tell_blocked(holding, REFUSALS[occupant][0])
                 return None
             case Claim.REPLACE:
-                other = owner or await anyio.to_thread.run_sync(self._out.unrecorded, holding)
+                other = owner or await self._out.unrecorded(holding)
                 if other is None:  # it went away just now
                     return _preparation(holding, staged, suffix), None, False
                 refuge = self._shelf.replaced_path(other.key, other.digest, other.suffix)

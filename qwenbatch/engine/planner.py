@@ -12,7 +12,7 @@ from itertools import count, islice
 from typing import TYPE_CHECKING
 
 from qwenbatch.core.events import Planning, RowRefused, RowWarned
-from qwenbatch.core.items import BadRow, Fault, FileSource, Row, UrlSource
+from qwenbatch.core.items import BadRow, Fault, FileSource, InlineSource, Row, UrlSource
 from qwenbatch.core.naming import NameLevel
 from qwenbatch.core.occupancy import REFUSALS, Claim, claim
 from qwenbatch.core.paths import fold
@@ -286,7 +286,7 @@ def _place(source: Source | None) -> str:
         return ""
     if type(source) is FileSource:
         return source.path
-    return source.url if type(source) is UrlSource else source.manifest
+    return source.manifest if type(source) is InlineSource else source.url
 
 
 def _as_bad(row: Row, fault: Fault) -> BadRow:

@@ -164,10 +164,10 @@ class Gateway(Protocol):
 class OutPath(Protocol):
     """Looks at what lies at one item's path."""
 
-    def occupant(self, holding: Holding) -> tuple[Occupant, FileStamp | None]:
+    async def occupant(self, holding: Holding) -> tuple[Occupant, FileStamp | None]:
         """What lies at a row's path, and the stamp of a file that is known by its digest only."""
 
-    def unrecorded(self, holding: Holding) -> Known | None:
+    async def unrecorded(self, holding: Holding) -> Known | None:
         """Another edit's result at a row's path of which the ledger does not say that it is there.
 
         Its `suffix` is that under which the file lies.

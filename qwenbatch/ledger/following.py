@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from qwenbatch.core.keys import EditKey
     from qwenbatch.core.outcomes import Outcome
+    from qwenbatch.core.store_url import StoreUrl
 
 # A result that had to make room is not in place, whatever its state: the counts say so too.
 _PLACEMENT = "iif(p.replaced IS NOT NULL AND p.state = 'saved', 'waiting', p.state)"
@@ -66,7 +67,7 @@ def read(
     wanted: Sequence[int],
     *,
     manifest: str,
-    out: Path,
+    out: Path | StoreUrl,
 ) -> list[tuple[Fate | None, Outcome]]:
     """What this run does about these rows of the plan, and what has become of them so far.
 

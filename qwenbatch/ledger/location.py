@@ -6,14 +6,13 @@ import json
 import os
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from qwenbatch.errors import LedgerError
 from qwenbatch.ledger import database
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import apsw
 
 
@@ -21,12 +20,55 @@ _for_us_alone = partial(os.open, mode=0o600)
 _MOST_NOTE_BYTES = 64 * 1024
 
 
+class Note(Protocol):
+    """A note in OUT that leads to a ledger elsewhere; as text it is its own place."""
+
+    def read(self) -> bytes | None:
+        """What it says; None if there is none. OSError if it cannot be read."""
+
+    def write(self, content: bytes) -> bool:
+        """Make it, durably but for its folder; False if another has come to lie there."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileNote:
+    """A note in a folder."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def read(self) -> bytes | None:
+        """What it says; None if there is none. OSError if it cannot be read."""
+        try:
+            with self.path.open("rb") as file:
+                return file.read(_MOST_NOTE_BYTES)
+        except FileNotFoundError:
+            return None
+
+    def write(self, content: bytes) -> bool:
+        """Make it, flushed; its folder is left to the caller."""
+        fresh = self.path.with_suffix(".new")
+        fresh.unlink(missing_ok=True)
+        with open(fresh, "xb", opener=_for_us_alone) as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(self.path)
+        return True
+
+
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A ledger's file, and the note in OUT that leads to it (`None`: it lies in OUT itself)."""
+    """A ledger's file, and the note in OUT that leads to it (`None`: it lies in OUT itself).
+
+    `out` is OUT, as its owner would write it.
+    """
 
     file: Path
-    note: Path | None
+    note: Note | None
+    out: str
 
     @property
     def lock(self) -> Path:
@@ -43,6 +85,20 @@ class Location:
         """Where a repair puts the new ledger until the damaged one is out of the way."""
         return self.file.with_name(self.file.name + ".rebuilt")
 
+    @property
+    def desk(self) -> Path:
+        """The folder beside it that does for an OUT in a store what must be done on a disk."""
+        return self.file.with_name(self.file.name + ".desk")
+
+    @property
+    def noted_id(self) -> str | None:
+        """The id of the ledger that OUT remembers; None if it remembers none that can be read."""
+        try:
+            remembered = None if self.note is None else _read(self.note)
+        except (LedgerError, OSError):
+            return None
+        return None if remembered is None else remembered.id
+
     def remember(self, connection: apsw.Connection) -> None:
         """Let OUT know the ledger that lies elsewhere, by its path and id.
 
@@ -50,27 +106,20 @@ class Location:
         """
         if self.note is None:
             return
-        if self.note.exists():
+        said = {"id": database.meta(connection, "id"), "path": os.path.abspath(self.file)}  # noqa: PTH100 - resolve would follow links
+        if self.note.read() is not None or not self.note.write(json.dumps(said).encode()):
             self.verify(connection)
-            return
-        text = json.dumps({"id": database.meta(connection, "id"), "path": str(self.file)})
-        fresh = self.note.with_suffix(".new")
-        fresh.unlink(missing_ok=True)
-        with open(fresh, "x", encoding="utf-8", opener=_for_us_alone) as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self.note)
 
     def verify(self, connection: apsw.Connection) -> None:
         """LedgerError unless this is the very ledger that OUT remembers."""
-        if self.note is None or not self.note.exists():
+        remembered = None if self.note is None else _read(self.note)
+        if remembered is None:
             return
-        wanted = _read(self.note)["id"]
-        if database.meta(connection, "id") != wanted:
+        if database.meta(connection, "id") != remembered.id:
             raise LedgerError(
                 f"{self.file} is not the ledger that this folder was begun with",
-                f"bring back the ledger whose id is {wanted}, or choose another folder with -o",
+                f"bring back the ledger whose id is {remembered.id},"
+                " or choose another folder with -o",
             )
 
 
@@ -80,15 +129,26 @@ def locate(own: Path, asked: Path | None) -> Location:
     Raises LedgerError where OUT remembers another ledger, its ledger is missing, or a repair of
     it was cut short.
     """
-    location = locate_damaged(own, asked)
+    return _whole(locate_damaged(own, asked))
+
+
+def locate_beside(note: Note, out: str, asked: Path | None) -> Location:
+    """The ledger of an OUT that lies in a store, where no ledger can; as `locate`.
+
+    Raises LedgerError too where neither its note nor `asked` names one.
+    """
+    return _whole(locate_damaged_beside(note, out, asked))
+
+
+def _whole(location: Location) -> Location:
     if location.file.exists():
         return location
     if location.rebuilt.exists():
         raise LedgerError(
             f"a repair of the ledger {location.file} was cut short",
-            f"end it: qwenbatch doctor --repair {own.parent}",
+            f"end it: qwenbatch doctor --repair {location.out}",
         )
-    if location.note is not None and location.note.exists():
+    if location.note is not None and location.note.read() is not None:
         raise LedgerError(
             f"this folder's ledger {location.file} is missing",
             "bring it back: without it nobody knows what is paid",
@@ -98,30 +158,60 @@ def locate(own: Path, asked: Path | None) -> Location:
 
 def locate_damaged(own: Path, asked: Path | None) -> Location:
     """As `locate`, for a repair: the ledger may be missing."""
-    inside, note = own / "ledger.db", own / "ledger.json"
-    if note.exists():
-        remembered = own / _read(note)["path"]
-        if asked is not None and not _same(asked, remembered):
-            raise LedgerError(
-                f"this folder's ledger is {remembered}, not {asked}",
-                "leave --ledger out, or choose another folder with -o",
-            )
-        return Location(remembered, note)
+    inside, note, out = own / "ledger.db", FileNote(own / "ledger.json"), str(own.parent)
+    remembered = _remembered(note, asked, own)
+    if remembered is not None:
+        return Location(remembered, note, out)
     if asked is None or _same(asked, inside):
-        return Location(inside, None)
+        return Location(inside, None, out)
     if inside.exists():
         raise LedgerError(
             f"this folder has a ledger already: {inside}",
             "leave --ledger out, or choose another folder with -o",
         )
-    return Location(asked, note)
+    return Location(asked, note, out)
 
 
-def _read(note: Path) -> dict[str, str]:
+def locate_damaged_beside(note: Note, out: str, asked: Path | None) -> Location:
+    """As `locate_beside`, for a repair: the ledger may be missing."""
+    file = _remembered(note, asked, Path()) or asked
+    if file is None:
+        raise LedgerError(
+            f"{out} lies in an object store, where no ledger can be kept: it needs a disk's locks"
+            " and flushes",
+            "name a file on a local disk with --ledger; its place is noted in OUT",
+        )
+    return Location(file, note, out)
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    id: str
+    path: str
+
+
+def _remembered(note: Note, asked: Path | None, own: Path) -> Path | None:
+    """The ledger that OUT remembers; LedgerError if another is asked for."""
+    said = _read(note)
+    if said is None:
+        return None
+    if asked is not None and not _same(asked, own / said.path):
+        raise LedgerError(
+            f"this folder's ledger is {own / said.path}, not {asked}",
+            "leave --ledger out, or choose another folder with -o",
+        )
+    return own / said.path
+
+
+def _read(note: Note) -> _Remembered | None:
     try:
-        with note.open("rb") as file:
-            read = json.loads(file.read(_MOST_NOTE_BYTES))
-        return {"id": str(read["id"]), "path": str(read["path"])}
+        content = note.read()
+        if content is None:
+            return None
+        read = json.loads(content)
+        return _Remembered(id=str(read["id"]), path=str(read["path"]))
+    except PermissionError:
+        raise
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise LedgerError(
             f"{note} cannot be read: {error}",

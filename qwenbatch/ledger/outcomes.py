@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import apsw
 
     from qwenbatch.core.plan import Standing
+    from qwenbatch.core.store_url import StoreUrl
     from qwenbatch.core.verdicts import Kind
 
 PAGE = 1000
@@ -125,7 +126,7 @@ class AttemptRow(msgspec.Struct, gc=False):
 def read_outcomes(
     db: apsw.Connection,
     *,
-    out: Path,
+    out: Path | StoreUrl,
     state: ItemState | None,
     running: bool = False,
 ) -> Iterator[Outcome]:
@@ -136,7 +137,7 @@ def read_outcomes(
 def read_items(
     db: apsw.Connection,
     *,
-    out: Path,
+    out: Path | StoreUrl,
     state: ItemState | None,
     running: bool = False,
 ) -> Iterator[ItemRecord]:
@@ -201,7 +202,7 @@ def _standing(item: ItemRow, *, running: bool) -> Standing:
 def outcome_of(
     item: ItemRow,
     attempts: list[AttemptRow],
-    out: Path,
+    out: Path | StoreUrl,
     *,
     running: bool = False,
 ) -> Outcome:
@@ -244,7 +245,7 @@ def _reason(item: ItemRow, kind: Kind | None, attempts: list[AttemptRow]) -> str
     return ""
 
 
-def _result(item: ItemRow, state: ItemState, out: Path) -> str | None:
+def _result(item: ItemRow, state: ItemState, out: Path | StoreUrl) -> str | None:
     """Where the result is in place; None where it made room for another edit's."""
     if state is not ItemState.SAVED or item.path is None or item.replaced is not None:
         return None

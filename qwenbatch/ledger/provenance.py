@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from qwenbatch.core.items import FileSource, UrlSource
+from qwenbatch.core.items import FileSource, ObjectSource, UrlSource
 from qwenbatch.core.keys import EditKey, canonical_url, edit_key
 from qwenbatch.core.money import MicroUSD
 from qwenbatch.core.plain_urls import without_queries
 from qwenbatch.core.provenance import PlacedFile, Provenance
+from qwenbatch.core.store_url import is_store_url
 from qwenbatch.ledger.database import all_rows, meta
 from qwenbatch.ledger.plan import decode_keyed
 from qwenbatch.ledger.sources import facts_of
@@ -117,7 +118,7 @@ def _planned(db: apsw.Connection, key: EditKey) -> _Asked | None:
         watermark=keyed.row.watermark,
         take=keyed.row.take,
         source=_source(keyed),
-        is_url=type(keyed.row.source) is UrlSource,
+        is_url=type(keyed.row.source) in {UrlSource, ObjectSource},
         source_digest=None if keyed.facts is None else keyed.facts.digest,
     )
 
@@ -128,6 +129,8 @@ def _source(keyed: KeyedRow) -> str:
         return source.path
     if type(source) is UrlSource:
         return _bare(source.url)
+    if type(source) is ObjectSource:
+        return source.url
     return f"{source.manifest}#{source.offset}"
 
 
@@ -161,6 +164,6 @@ def _remembered(db: apsw.Connection, key: EditKey) -> _Asked | None:
         watermark=bool(watermark),
         take=take,
         source=_bare(image) if is_url else image,
-        is_url=is_url,
+        is_url=is_url or is_store_url(image),
         source_digest=facts.digest if facts is not None and proven else None,
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from qwenbatch.core.items import Fault, FileSource, InlineSource, Source, UrlSource
+from qwenbatch.core.items import Fault, FileSource, InlineSource, Source
 from qwenbatch.core.states import EditState
 from qwenbatch.ledger import edits, frames, intake, placements
 from qwenbatch.ledger.database import all_rows, dump_json
@@ -217,9 +217,9 @@ def _image(source: Source | None) -> str:
         return ""
     if type(source) is FileSource:
         return source.path
-    if type(source) is UrlSource:
-        return source.url
-    return f"{source.manifest}#{source.offset}"
+    if type(source) is InlineSource:
+        return f"{source.manifest}#{source.offset}"
+    return source.url
 
 
 def fault_words(fault: Fault) -> str:

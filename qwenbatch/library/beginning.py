@@ -6,8 +6,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qwenbatch.cli.places import place
+from qwenbatch.core.store_url import StoreUrl
 from qwenbatch.library.course import Course
 from qwenbatch.library.listed import Listed
+from qwenbatch.wiring.places import absolute
 
 if TYPE_CHECKING:
     import asyncio
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 
     from qwenbatch.library.settings import Settings, StrPath
     from qwenbatch.manifest.item_rows import Item
+    from qwenbatch.wiring.places import Place
 
 ITEMS = "items"
 """The name by which a ledger remembers the items that a program states, unless told another."""
@@ -24,7 +28,7 @@ def begin(
     items: StrPath | Iterable[Item] | AsyncIterable[Item],
     name: str,
     settings: Settings,
-    out: StrPath,
+    out: StrPath | Place,
     *,
     loop: asyncio.AbstractEventLoop | None = None,
 ) -> Course:
@@ -32,8 +36,8 @@ def begin(
 
     `loop` is where asynchronous items are waited for. UsageError where a setting makes no sense.
     """
-    folder = Path(os.path.abspath(out))  # noqa: PTH100 - resolve would follow links
+    folder = out if isinstance(out, StoreUrl) else absolute(place(os.fspath(out)))
     if isinstance(items, str | os.PathLike):
-        return Course(settings.of_run(Path(items), folder), None)
+        return Course(settings.of_run(place(os.fspath(items)), folder), None)
     told = settings.of_run(Path(name), folder)
     return Course(told, Listed(items, told, loop=loop))

@@ -46,6 +46,7 @@ class Listed:
         )
         self._base = str(Path.cwd())
         self._loop = loop
+        self.copies: dict[str, str] = {}
         self._left = False
         self._awaited: Future[Item | None] | None = None
 

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Self
 
 import anyio
 
+from qwenbatch.cli.places import place
 from qwenbatch.errors import UsageError
 from qwenbatch.library.beginning import ITEMS, begin
 from qwenbatch.library.settings import Settings
+from qwenbatch.wiring.places import absolute
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Iterable
@@ -42,7 +44,7 @@ class Batch:
     """
 
     def __init__(self, out: StrPath, settings: Settings) -> None:
-        self._out = Path(os.path.abspath(out))  # noqa: PTH100 - resolve would follow links
+        self._out = absolute(place(os.fspath(out)))
         self._settings = settings
         self._course: Course | None = None
         self._summary: Summary | None = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, fields
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from qwenbatch.cli.options import OPTIONS, Options
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from decimal import Decimal
 
+    from qwenbatch.wiring.places import Place
     from qwenbatch.wiring.settings import RunSettings
 
 StrPath: TypeAlias = "str | os.PathLike[str]"
@@ -73,11 +73,11 @@ class Settings:
     retry_failed: bool = False
     retry_kind: Collection[str] = ()
 
-    def of_run(self, source: Path, out: StrPath) -> RunSettings:
+    def of_run(self, source: Place, out: Place) -> RunSettings:
         """The settings of a run over a source that begins now; UsageError names what is wrong."""
         given = {field.name: getattr(self, field.name) for field in fields(self)}
         values = {name: _read(name, value) for name, value in given.items() if _says(value)}
-        return settings_of(Options(**values, out=Path(os.fspath(out))), source=source)
+        return settings_of(Options(**values, out=out), source=source)
 
 
 def _says(value: object) -> bool:

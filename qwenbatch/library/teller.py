@@ -18,11 +18,10 @@ from qwenbatch.errors import QwenbatchError
 from qwenbatch.ledger import following
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from qwenbatch.core.events import Event
     from qwenbatch.core.outcomes import Outcome
     from qwenbatch.ledger.writer import Writer
+    from qwenbatch.wiring.places import Place
 
 PAGE = 256
 """Items that are told at once."""
@@ -33,7 +32,7 @@ MOST_DUE = 65_536
 class Teller:
     """A run's report and follower. All of it happens in the run's event loop."""
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Place) -> None:
         self._out = out
         self._ledger: Writer | None = None
         self._manifest = ""

@@ -10,8 +10,9 @@ import re
 from posixpath import join, normpath
 from urllib.parse import urlsplit
 
-from qwenbatch.core.items import Fault, FileSource, Source, UrlSource
+from qwenbatch.core.items import Fault, FileSource, ObjectSource, Source, UrlSource
 from qwenbatch.core.naming import mirror_of, mirror_of_url
+from qwenbatch.core.store_url import SCHEMES, parse_store_url
 
 MAX_URL_CHARACTERS = 8_000
 MAX_PATH_BYTES = 4_095
@@ -32,15 +33,19 @@ _BLANK_OR_CONTROL = re.compile(r"[\s\x00-\x1f\x7f-\x9f]")
 def image_source(text: str, base: str) -> tuple[Source, str] | Fault:
     """The source that a text names, with its mirror; or why it names none.
 
-    `base` is the manifest's folder, absolute and normalised. Data URIs are refused: they have a
-    place of their own only in JSONL, which looks for them first.
+    `base` is the manifest's folder, absolute and normalised, or the URL of one in a store. Data
+    URIs are refused: they have a place of their own only in JSONL, which looks for them first.
     """
     if ":" in text and (scheme := _scheme(text)):
         name, slashes = scheme[1].lower(), scheme[2]
         if name in {"http", "https"}:
             return _url_source(text)
+        if slashes and name in SCHEMES:
+            return _object_source(text, base)
         if slashes or name in {"data", "file"}:
             return _foreign(name)
+    if "://" in base and not text.startswith("/"):
+        return _beside(text, base)
     if _is_plain_path(text):
         path = f"{base}/{text}" if base != "/" else f"/{text}"
         if len(path) <= MAX_PATH_BYTES // 4:
@@ -62,7 +67,8 @@ def _foreign(scheme: str) -> Fault:
             "write the picture to a file and name that",
         )
     return _refusal(
-        f"{scheme}:// is not supported: an image is a file or an http(s) URL",
+        f"{scheme}:// is not supported: an image is a file, an http(s) URL,"
+        f" or lies in a store ({', '.join(f'{known}://' for known in SCHEMES)})",
         "copy the pictures to this machine, or give signed https URLs",
     )
 
@@ -82,6 +88,28 @@ def _file_source(text: str, base: str) -> tuple[Source, str] | Fault:
     if "\\" in text and not text.startswith("/") and not os.path.lexists(path):
         return _backslashes(text)
     return FileSource(path), mirror_of(path, base)
+
+
+def _object_source(text: str, base: str) -> tuple[Source, str] | Fault:
+    try:
+        url = parse_store_url(text)
+    except ValueError as error:
+        return _refusal(str(error), "write s3://bucket/key as the store lists it")
+    if not url.key or text.endswith("/"):
+        return _refusal("the image's URL names a bucket or a folder", "name an object in it")
+    return ObjectSource(str(url)), mirror_of(str(url), base)
+
+
+def _beside(text: str, base: str) -> tuple[Source, str] | Fault:
+    """A path relative to a manifest that lies in a store."""
+    if not text:
+        return _refusal("the image is empty", "give a path or a URL")
+    scheme, _, rest = base.partition("://")
+    bucket, _, folder = rest.partition("/")
+    key = normpath(join("/", folder, text))[1:]
+    if text.endswith("/"):
+        return _refusal("the image's path names a folder", "name an object in it")
+    return _object_source(f"{scheme}://{bucket}/{key}", base)
 
 
 def _backslashes(text: str) -> Fault:

@@ -37,9 +37,13 @@ _position = re.compile(r"(.*?)(?: \(byte ([0-9]+)\))?").fullmatch
 _HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
-def jsonl_rows(path: Path, base: str, defaults: RowDefaults) -> Iterator[Row | BadRow]:
-    """The rows of a JSONL file, in its order; blank lines are passed over."""
-    file = f"{base}/{path.name}" if base != "/" else f"/{path.name}"
+def jsonl_rows(
+    path: Path, base: str, defaults: RowDefaults, *, name: str
+) -> Iterator[Row | BadRow]:
+    """The rows of a JSONL file, in its order; blank lines are passed over.
+
+    `name` is what sources are told to stand in that stand in it: its path, absolute.
+    """
     number = 0
     with Lines(path) as lines:
         while (raw := lines.next()) != b"":
@@ -57,7 +61,7 @@ def jsonl_rows(path: Path, base: str, defaults: RowDefaults) -> Iterator[Row | B
                 continue
             stated = _stated(values, number=number, line=line)
             if stated.image is not None and is_data_uri(stated.image):
-                _state_inline(stated, raw, file=file, offset=lines.offset)
+                _state_inline(stated, raw, file=name, offset=lines.offset)
             yield judge(stated, base=base, defaults=defaults)
 
 

@@ -38,6 +38,11 @@ class Manifest:
     out: Path | None
     limit: int | None
 
+    @property
+    def copies(self) -> dict[str, str]:
+        """No copies are read in place of what is named."""
+        return {}
+
     def __iter__(self) -> Iterator[Row | BadRow]:
         return islice(self._rows(), self.limit)
 
@@ -47,7 +52,7 @@ class Manifest:
             case ManifestKind.CSV:
                 return csv_rows(self.path, base, self.defaults)
             case ManifestKind.JSONL:
-                return jsonl_rows(self.path, base, self.defaults)
+                return jsonl_rows(self.path, base, self.defaults, name=str(self.path))
             case ManifestKind.FOLDER:
                 return folder_rows(base, self.defaults, str(self.out) if self.out else None)
             case _:

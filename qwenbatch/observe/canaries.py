@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -10,16 +11,16 @@ from qwenbatch.observe.plain_text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import PurePath
 
     from qwenbatch.core.canary import Canary
+    from qwenbatch.core.store_url import StoreUrl
     from qwenbatch.observe.terminal import Terminal
 
 MOST_INSTRUCTION = 200
 _MOST_PATH = 4096
 
 
-def show(canaries: Sequence[Canary], *, out: PurePath, console: Terminal) -> None:
+def show(canaries: Sequence[Canary], *, out: PurePath | StoreUrl, console: Terminal) -> None:
     """Print each canary: source, instruction, and its result under `out`, an absolute path.
 
     A terminal that knows links opens the result by a click.
@@ -32,9 +33,10 @@ def show(canaries: Sequence[Canary], *, out: PurePath, console: Terminal) -> Non
         console.print(_result(canary, out, console), soft_wrap=True)
 
 
-def _result(canary: Canary, out: PurePath, console: Terminal) -> Text:
+def _result(canary: Canary, out: PurePath | StoreUrl, console: Terminal) -> Text:
     if canary.result is None:
         return Text("  not saved", "red")
     path = out / canary.result
     shown = plain(str(path), most=_MOST_PATH, encoding=console.encoding)
-    return Text("  ").append(shown, f"green link {path.as_uri()}")
+    link = path.as_uri() if isinstance(path, PurePath) else ""
+    return Text("  ").append(shown, f"green link {link}" if link else "green")

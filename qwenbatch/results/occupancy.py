@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+import anyio.to_thread
 import msgspec
 
 from qwenbatch.core.occupancy import Occupant
@@ -54,13 +55,14 @@ class Occupancy:
         self._records = records
         self._out = str(folders.out)
 
-    def occupant(self, holding: Holding) -> tuple[Occupant, FileStamp | None]:
+    async def occupant(self, holding: Holding) -> tuple[Occupant, FileStamp | None]:
         """What lies at a row's path.
 
         The stamp is given where a result of ours was known by its digest only: it was copied,
         touched, or put into place just before a death.
         """
-        return self.occupants((holding,))[0]
+        found = await anyio.to_thread.run_sync(self.occupants, (holding,))
+        return found[0]
 
     def occupants(self, holdings: Sequence[Holding]) -> list[tuple[Occupant, FileStamp | None]]:
         """The same for many rows; the folders that they share are looked at once."""
@@ -99,12 +101,15 @@ class Occupancy:
             return Occupant.SOURCE, None
         return self._by_digest(holding, absolute, status)
 
-    def unrecorded(self, holding: Holding) -> Known | None:
+    async def unrecorded(self, holding: Holding) -> Known | None:
         """Another edit's result at a row's path of which the ledger does not say that it is there.
 
         It was put there just before a death, or brought back by someone. Its `suffix` is that
         under which the file lies. None if the ledger knows of no such result, or it is gone.
         """
+        return await anyio.to_thread.run_sync(self._unrecorded, holding)
+
+    def _unrecorded(self, holding: Holding) -> Known | None:
         try:
             digest = digest_of(Path(f"{self._out}/{holding.path}{holding.suffix}"))
         except OSError:

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from qwenbatch.core.money import DEFAULT_PRICE, dollars
+from qwenbatch.wiring.places import absolute
 from qwenbatch.wiring.settings import (
     DEFAULT_ATTEMPTS,
     DEFAULT_CONCURRENCY,
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from qwenbatch.core.money import MicroUSD
-    from qwenbatch.wiring.settings import RunSettings
+from qwenbatch.wiring.settings import RunSettings
 
 
 def command_of(settings: RunSettings) -> list[str]:
@@ -28,14 +29,14 @@ def command_of(settings: RunSettings) -> list[str]:
     default ones, for deadlines, and for what is done only where it is asked for. Paths are
     absolute: it works from any folder.
     """
-    return ["qwenbatch", "run", os.path.abspath(settings.source), *_options(settings)]  # noqa: PTH100 - resolve would follow links
+    return ["qwenbatch", "run", str(absolute(settings.source)), *_options(settings)]
 
 
 def _options(settings: RunSettings) -> Iterator[str]:
     caps, budget = settings.caps, settings.caps.budget
     yield from ("-o", str(settings.out_folder))
     if settings.ledger is not None:
-        yield from ("--ledger", os.path.abspath(settings.ledger))  # noqa: PTH100 - likewise
+        yield from ("--ledger", os.path.abspath(settings.ledger))  # noqa: PTH100 - resolve would follow links
     for option, value, default in (
         ("--gateway", settings.gateway, GATEWAY),
         ("--instruction", settings.instruction, None),

@@ -23,19 +23,21 @@ from qwenbatch.ledger.agenda import Agenda
 from qwenbatch.ledger.ledger import Ledger
 from qwenbatch.ledger.spool import Spool
 from qwenbatch.ledger.spool import read as read_spool
-from qwenbatch.results.folders import OutFolders
 from qwenbatch.results.room import Room
 from qwenbatch.results.shelf import Shelf
 from qwenbatch.wiring.again import command_of
 from qwenbatch.wiring.clock import SystemClock
 from qwenbatch.wiring.engine import Site, engine
+from qwenbatch.wiring.manifests import manifest_of
 from qwenbatch.wiring.opening import ledger_to_write
+from qwenbatch.wiring.outs import out_at
 from qwenbatch.wiring.permissions import new_files_mode
-from qwenbatch.wiring.planning import make_plan, manifest_of
-from qwenbatch.wiring.provenance import Labels, LedgerWithSidecars, Sidecars
+from qwenbatch.wiring.planning import make_plan
+from qwenbatch.wiring.provenance import Labels, LedgerWithSidecars, Sidecars, beside
 from qwenbatch.wiring.proxies import proxies_for
 from qwenbatch.wiring.settings import api_key
 from qwenbatch.wiring.signals import signals
+from qwenbatch.wiring.sources import Sources
 from qwenbatch.wiring.telling import Telling
 
 if TYPE_CHECKING:
@@ -97,9 +99,11 @@ class Batch:
         self._approve = approve
         self._clock = SystemClock()
         self._began = self._clock.monotonic()
-        self._folders = OutFolders(settings.out_folder)
+        self._out = out_at(settings.out_folder, settings.ledger)
+        self._folders = self._out.folders
         self._room = Room(self._folders.out)
-        self._shelf = Shelf(self._folders, ResultVerifier, self._room.saw, mode=new_files_mode())
+        desk = Shelf(self._folders, ResultVerifier, self._room.saw, mode=new_files_mode())
+        self._shelf = self._out.shelf(desk, self._room.saw)
         self._name = _run_name()
         self._telling = Telling(
             settings,
@@ -119,11 +123,13 @@ class Batch:
         async with AsyncExitStack() as stack:
             # First of all: a signal that comes while all this is opened is heard once it is open.
             arrived = stack.enter_context(self._stops())
-            manifest = self._rows or manifest_of(self._settings)
+            manifest = self._rows or stack.enter_context(
+                manifest_of(self._settings, self._out.stores)
+            )
             if not self._settings.sandbox:
                 api_key()  # a missing one is said before anything is opened
             proxies = proxies_for(self._settings)
-            ledger = stack.enter_context(ledger_to_write(self._settings, self._folders))
+            ledger = stack.enter_context(ledger_to_write(self._settings, self._out))
             writer = ledger.writer
             gateway = self._gateway_name()
             number = await self._begin(ledger, str(manifest.path))
@@ -196,11 +202,13 @@ class Batch:
         proxies: Proxies,
     ) -> None:
         try:
+            sources = Sources(self._out.stores, manifest.copies, scratch=self._folders.scratch)
             occupancy, refused = await make_plan(
                 self._settings,
                 manifest,
-                self._folders,
+                self._out,
                 writer,
+                sources=sources,
                 keep_sources=True,
                 clock=self._clock,
                 report=self._report,
@@ -223,6 +231,7 @@ class Batch:
             site = Site(
                 settings=self._settings,
                 folders=self._folders,
+                sources=sources,
                 shelf=self._shelf,
                 occupancy=occupancy,
                 ledger=self._ledger(writer, number, spool),
@@ -256,7 +265,7 @@ class Batch:
         return Ledger(writer, run=number, caps=caps, spool=spool, wall=wall)
 
     def _sidecars(self, writer: Writer) -> Sidecars:
-        return Sidecars(writer, self._folders, new_files_mode(), self._report)
+        return Sidecars(writer, beside(self._out, new_files_mode()), self._report)
 
     async def _record_items(self, writer: Writer, manifest: Rows) -> None:
         await writer(lambda db: runs.record_items(db, str(manifest.path)))

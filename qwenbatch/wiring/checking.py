@@ -8,11 +8,13 @@ from qwenbatch.core.events import Planned, RunClosed, RunOpened
 from qwenbatch.core.stops import StopReason, exit_status
 from qwenbatch.core.summary import Summary
 from qwenbatch.ledger import census
-from qwenbatch.results.folders import OutFolders
 from qwenbatch.wiring.clock import SystemClock
+from qwenbatch.wiring.manifests import manifest_of
 from qwenbatch.wiring.opening import ledger_to_check
-from qwenbatch.wiring.planning import estimate, make_plan, manifest_of
+from qwenbatch.wiring.outs import out_at
+from qwenbatch.wiring.planning import estimate, make_plan
 from qwenbatch.wiring.proxies import proxies_for
+from qwenbatch.wiring.sources import Sources
 
 if TYPE_CHECKING:
     from qwenbatch.core.summary import Estimate
@@ -31,16 +33,15 @@ async def check(
     """Foresee a run: its summary, and the commonest source sizes (width, height, items)."""
     clock = SystemClock()
     began = clock.monotonic()
-    folders = OutFolders(settings.out_folder)
-    manifest = manifest_of(settings)
-    proxies_for(settings)  # one that cannot be used would stop the run
-    with ledger_to_check(settings, folders) as checked:
+    out = out_at(settings.out_folder, settings.ledger)
+    with manifest_of(settings, out.stores) as manifest, ledger_to_check(settings, out) as checked:
+        proxies_for(settings)  # one that cannot be used would stop the run
         writer, running = checked.writer, checked.running
         report(
             RunOpened(
                 run="check",
                 source=str(manifest.path),
-                out=str(folders.out),
+                out=str(out.place),
                 gateway=settings.service,
                 sandbox=settings.sandbox,
             ),
@@ -48,8 +49,9 @@ async def check(
         _, refused = await make_plan(
             settings,
             manifest,
-            folders,
+            out,
             writer,
+            sources=Sources(out.stores, manifest.copies, scratch=out.scratch),
             keep_sources=False,
             clock=clock,
             report=report,

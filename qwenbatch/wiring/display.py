@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from qwenbatch.observe.log import EventLog
     from qwenbatch.observe.metrics import Metrics
     from qwenbatch.observe.screen import Screen
+    from qwenbatch.wiring.places import Place
 
 TICK = 1.0
 """Seconds between two looks at whether a plain line is due."""
@@ -64,7 +65,7 @@ class Display:
         self,
         settings: DisplaySettings,
         *,
-        out: Path,
+        out: Place,
         asks_to_pay: bool,
         asks_to_go_on: bool,
         every_row: bool = False,

@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 from yarl import URL
 
 from qwenbatch.core.diagnosis import Check, diagnosis_json, diagnosis_status
+from qwenbatch.core.store_url import StoreUrl
 from qwenbatch.errors import QwenbatchError
 from qwenbatch.gateway.addresses import Reach, literal_of, reach_of
 from qwenbatch.gateway.proxied_reach import reach_through
 from qwenbatch.gateway.reach import Unreached, reach
 from qwenbatch.ledger import auditing, database
-from qwenbatch.ledger.location import locate
 from qwenbatch.observe.findings import tell_checks
 from qwenbatch.observe.proxied import WEAKER
 from qwenbatch.observe.terminal import Terminal
@@ -29,6 +29,8 @@ from qwenbatch.wiring.clock import SystemClock
 from qwenbatch.wiring.looking import looked_at, printed
 from qwenbatch.wiring.machine import machine_checks
 from qwenbatch.wiring.opening import network_file_system
+from qwenbatch.wiring.outs import out_at
+from qwenbatch.wiring.places import absolute, stores_here
 from qwenbatch.wiring.proxies import proxies_told
 from qwenbatch.wiring.settings import api_key
 
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from qwenbatch.core.stops import ExitStatus
     from qwenbatch.gateway.proxies import Proxy
     from qwenbatch.gateway.reach import Reached
+    from qwenbatch.wiring.places import Place
 
 RESULTS_PER_SLOT = 3
 """Results on their way, for each edit in flight: that one, and the two that may wait."""
@@ -51,7 +54,7 @@ class Patient:
     """What is looked at: the gateway's URL, OUT or (None) the folder at hand, its ledger."""
 
     gateway: str
-    out: Path | None
+    out: Place | None
     ledger: Path | None
     concurrency: int
 
@@ -77,11 +80,34 @@ def _checks(patient: Patient, *, encoding: str) -> Iterator[Check]:
     yield _key()
     yield _proxies()
     yield _gateway(patient.gateway)
-    folder = Path(os.path.abspath(patient.out or Path.cwd()))  # noqa: PTH100 - resolve would follow links
-    yield _room(folder, patient.concurrency)
-    yield _file_system(folder, patient.ledger)
+    place = absolute(patient.out or Path.cwd())
+    if isinstance(place, StoreUrl):
+        yield _store(place)
+    file = _ledger_file(place, patient.ledger)
+    if file is not None:
+        yield _room(file.parent if isinstance(place, StoreUrl) else place, patient.concurrency)
+        yield _file_system(file)
     if patient.out is not None:
-        yield _ledger(folder, patient.ledger)
+        yield _ledger(place, patient.ledger)
+
+
+def _store(place: StoreUrl) -> Check:
+    """Whether OUT's store can be listed with the credentials at hand."""
+    try:
+        next(stores_here().bucket(place).walk(place.key), None)
+    except QwenbatchError as error:
+        return Check(name="store", says=error.what, advice=error.advice or "see the README")
+    return Check(name="store", says=f"{place} can be listed")
+
+
+def _ledger_file(place: Place, ledger: Path | None) -> Path | None:
+    """Where OUT's ledger lies, or would; None if nobody says."""
+    try:
+        return out_at(place, ledger).location.file
+    except (QwenbatchError, OSError):
+        return (
+            ledger if isinstance(place, StoreUrl) else ledger or OutFolders(place).own / "ledger.db"
+        )
 
 
 def _key() -> Check:
@@ -184,12 +210,8 @@ def _room(folder: Path, concurrency: int) -> Check:
     )
 
 
-def _file_system(folder: Path, ledger: Path | None) -> Check:
+def _file_system(file: Path) -> Check:
     """Whether a ledger may lie where it lies, or would."""
-    try:
-        file = locate(OutFolders(folder).own, ledger).file
-    except (QwenbatchError, OSError):
-        file = ledger or OutFolders(folder).own / "ledger.db"
     kind = network_file_system(file)
     if kind is None:
         return Check(name="ledger's place", says=f"{file.parent} is on no network file system")
@@ -200,10 +222,10 @@ def _file_system(folder: Path, ledger: Path | None) -> Check:
     )
 
 
-def _ledger(folder: Path, ledger: Path | None) -> Check:
+def _ledger(folder: Place, ledger: Path | None) -> Check:
     """Whether OUT's ledger opens and is sound."""
     try:
-        file = locate(OutFolders(folder).own, ledger).file
+        file = out_at(folder, ledger).location.file
         if not file.exists():
             return Check(name="ledger", says="none yet: the first run makes it")
         with looked_at(folder, ledger) as db:

@@ -5,16 +5,12 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-import anyio
-import anyio.to_thread
-
 from qwenbatch.core.items import UrlSource
 from qwenbatch.core.plan import key_row
 from qwenbatch.core.results import Trouble, Unfetched
 from qwenbatch.core.sources import Problem
 from qwenbatch.errors import PictureError
 from qwenbatch.gateway.body import RequestBody, UrlText
-from qwenbatch.imaging.sources import examine_source
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -29,6 +25,7 @@ if TYPE_CHECKING:
     from qwenbatch.gateway.fetch import ResultFetcher
     from qwenbatch.imaging.transit import Carrier
     from qwenbatch.wiring.provenance import Labels
+    from qwenbatch.wiring.sources import Sources
 
 
 class Request:
@@ -51,9 +48,10 @@ class Request:
 class PaidDoor:
     """The way to the service: a source made ready, a body made of it, one POST."""
 
-    def __init__(self, client: GatewayClient, carrier: Carrier) -> None:
+    def __init__(self, client: GatewayClient, carrier: Carrier, sources: Sources) -> None:
         self._client = client
         self._carrier = carrier
+        self._sources = sources
 
     @asynccontextmanager
     async def ready(self, keyed: KeyedRow) -> AsyncIterator[Request | None]:
@@ -64,7 +62,7 @@ class PaidDoor:
         elif keyed.facts is None:
             yield None
         else:
-            async with self._carrier.ready(source, keyed.facts) as uri:
+            async with self._sources.ready(self._carrier, source, keyed.facts) as uri:
                 yield None if uri is None else self._request(keyed, uri)
 
     def _request(self, keyed: KeyedRow, image: ImageText) -> Request:
@@ -118,12 +116,15 @@ class FreeDoor:
 class Rekeyer:
     """Reads a changed source again and names its edit anew."""
 
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+
     async def rekey(self, keyed: KeyedRow) -> KeyedRow | Problem:
         """The row with its source's new key, or why there is no sendable picture any more."""
         source = keyed.row.source
         if isinstance(source, UrlSource):
             return Problem("a URL does not change its key")
-        found = await anyio.to_thread.run_sync(examine_source, source)
+        found = await self._sources.read(source)
         if isinstance(found, Problem):
             return found
         return found.problem or key_row(keyed.row, found, None)

@@ -24,15 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from qwenbatch.engine.governor import Governor
-    from qwenbatch.engine.ports import Approve, Clock, Report
+    from qwenbatch.engine.ports import Approve, Clock, OutPath, Report, Shelf
     from qwenbatch.gateway.proxies import Proxies
     from qwenbatch.ledger.agenda import Agenda
     from qwenbatch.ledger.ledger import Ledger
     from qwenbatch.results.folders import OutFolders
-    from qwenbatch.results.occupancy import Occupancy
-    from qwenbatch.results.shelf import Shelf
     from qwenbatch.wiring.provenance import Labels
     from qwenbatch.wiring.settings import RunSettings
+    from qwenbatch.wiring.sources import Sources
 
 USER_AGENT = f"qwenbatch/{__version__}"
 
@@ -44,7 +43,7 @@ class Site:
     settings: RunSettings
     folders: OutFolders
     shelf: Shelf
-    occupancy: Occupancy
+    occupancy: OutPath
     ledger: Ledger
     agenda: Agenda
     governor: Governor
@@ -53,6 +52,7 @@ class Site:
     report: Report
     proxies: Proxies
     labels: Labels | None
+    sources: Sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ async def engine(site: Site, *, run: str) -> AsyncIterator[Run]:
             governor=site.governor,
             agenda=site.agenda,
             book=site.ledger,
-            rekeyer=Rekeyer(),
+            rekeyer=Rekeyer(site.sources),
             lives=LIVES_PER_SLOT * settings.concurrency,
             canaries=settings.canary,
             approve=site.approve,
@@ -103,7 +103,7 @@ def _conductor(site: Site, run: str, client: GatewayClient) -> Conductor:
         price=site.settings.price,
         policy=RetryPolicy(attempts=site.settings.attempts),
         ledger=site.ledger,
-        gateway=PaidDoor(client, carrier),
+        gateway=PaidDoor(client, carrier, site.sources),
         governor=site.governor,
         clock=site.clock,
         jitter=random.random,

@@ -6,7 +6,7 @@ import os
 import re
 import secrets
 import stat
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from enum import StrEnum
 from hashlib import sha256
 from importlib import import_module
@@ -23,8 +23,11 @@ from qwenbatch.imaging.sources import inline_bytes, open_file
 from qwenbatch.ledger.outcomes import extra_names, has_inline, read_items
 from qwenbatch.observe.words import KIND_WORDS
 from qwenbatch.report.export import write_csv, write_jsonl
-from qwenbatch.results.folders import OutFolders, flush_folder
-from qwenbatch.wiring.looking import live_run, located, looked_at, printed
+from qwenbatch.results.folders import flush_folder
+from qwenbatch.wiring.looking import live_run, looked_at, permitted, printed
+from qwenbatch.wiring.outs import out_at
+from qwenbatch.wiring.places import absolute, stores_here
+from qwenbatch.wiring.report_objects import Objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from qwenbatch.core.items import InlineSource
     from qwenbatch.core.outcomes import ItemState, Outcome
     from qwenbatch.ledger.outcomes import ItemRecord
+    from qwenbatch.wiring.places import Place
 
 _MOST_HEAD_BYTES = 256
 """A data URI's head, before its base64 text, is looked for in so many bytes."""
@@ -51,7 +55,7 @@ class ExportForm(StrEnum):
 
 
 def export_to_stream(
-    out: Path,
+    out: Place,
     *,
     ledger: Path | None,
     form: ExportForm,
@@ -70,7 +74,7 @@ def export_to_stream(
 
 
 def export_to_file(
-    out: Path,
+    out: Place,
     *,
     ledger: Path | None,
     form: ExportForm,
@@ -96,13 +100,13 @@ def export_to_file(
 
 
 def _export(
-    out: Path,
+    out: Place,
     ledger: Path | None,
     form: ExportForm,
     state: ItemState | None,
     to: TextIO,
 ) -> None:
-    folder = Path(os.path.abspath(out))  # noqa: PTH100 - resolve would follow links
+    folder = absolute(out)
     with looked_at(folder, ledger) as db:
         manifest_only = state is not None
         running = live_run(db, folder, ledger) is not None
@@ -137,16 +141,14 @@ def _require_parquet() -> None:
 
 def _outcomes(
     db: apsw.Connection,
-    out: Path,
+    out: Place,
     state: ItemState | None,
     *,
     running: bool,
 ) -> Iterator[Outcome]:
-    for item in read_items(db, out=out, state=state, running=running):
-        if state is None:
-            yield _explained(item.outcome)
-        else:
-            yield _as_row(item)
+    with closing(Objects(stores_here())) as objects:
+        for item in read_items(db, out=out, state=state, running=running):
+            yield _explained(item.outcome) if state is None else _as_row(item, objects)
 
 
 def _explained(outcome: Outcome) -> Outcome:
@@ -156,19 +158,19 @@ def _explained(outcome: Outcome) -> Outcome:
     return msgspec.structs.replace(outcome, reason=KIND_WORDS[Kind(outcome.kind)].means)
 
 
-def _as_row(item: ItemRecord) -> Outcome:
+def _as_row(item: ItemRecord, objects: Objects) -> Outcome:
     """The item as a manifest that lies anywhere states it: its result keeps its path."""
     outcome = item.outcome
     return msgspec.structs.replace(
         outcome,
         output=outcome.output or item.path,
-        image=outcome.image if item.inline is None else _data_uri(outcome, item.inline),
+        image=outcome.image if item.inline is None else _data_uri(outcome, item.inline, objects),
     )
 
 
 def _refuse_inline(
     db: apsw.Connection,
-    out: Path,
+    out: Place,
     state: ItemState | None,
     *,
     running: bool,
@@ -185,13 +187,14 @@ def _refuse_inline(
             )
 
 
-def _data_uri(outcome: Outcome, source: InlineSource) -> str:
+def _data_uri(outcome: Outcome, source: InlineSource, objects: Objects) -> str:
     """The picture of an item, read from its manifest again, and proved to be the same."""
     try:
-        with open_file(source.manifest) as file:
+        local = objects.local(source)
+        with open_file(local.manifest) as file:
             start = max(0, source.offset - _MOST_HEAD_BYTES)
             before = os.pread(file.fileno(), source.offset - start, start)
-            picture = inline_bytes(file, source)
+            picture = inline_bytes(file, local)
     except (PictureError, OSError) as error:
         raise _changed(outcome, source) from error
     head = _head(before.replace(rb"\/", b"/"))
@@ -222,10 +225,11 @@ def _changed(outcome: Outcome, source: InlineSource) -> ManifestError:
     )
 
 
-def _refuse_own(path: Path, out: Path, ledger: Path | None) -> None:
+def _refuse_own(path: Path, out: Place, ledger: Path | None) -> None:
     """UsageError where the file would lie among what is ours, or could not be a file."""
-    folder = Path(os.path.abspath(out))  # noqa: PTH100 - resolve would follow links
-    own, kept = OutFolders(folder).own, located(folder, ledger).file
+    with permitted(out):
+        at = out_at(absolute(out), ledger)
+    own, kept = at.folders.own, at.location.file
     real = Path(os.path.realpath(path))
     if real.is_relative_to(os.path.realpath(own)) or real == Path(os.path.realpath(kept)):
         raise UsageError(

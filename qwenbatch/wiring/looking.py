@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 from qwenbatch.errors import DiskError, LedgerError
 from qwenbatch.ledger.database import translated, trusted
-from qwenbatch.ledger.location import locate
 from qwenbatch.ledger.lock import holder
 from qwenbatch.ledger.since import read_since
 from qwenbatch.ledger.standing import has_open_run, last_command, read_standing
 from qwenbatch.observe.standing import Remedies, tell_standing
 from qwenbatch.observe.terminal import Terminal
-from qwenbatch.results.folders import OutFolders
 from qwenbatch.wiring.opening import ledger_to_read
+from qwenbatch.wiring.outs import out_at
+from qwenbatch.wiring.places import absolute
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 
     from qwenbatch.core.standing import Holder
     from qwenbatch.ledger.location import Location
+    from qwenbatch.wiring.places import Place
 
 
 @contextmanager
-def looked_at(out: Path, ledger: Path | None) -> Iterator[apsw.Connection]:
+def looked_at(out: Place, ledger: Path | None) -> Iterator[apsw.Connection]:
     """The ledger of an OUT, as it is at one moment however long it is read.
 
     Raises LedgerError if there is none, or it may not be read.
@@ -45,7 +46,7 @@ def looked_at(out: Path, ledger: Path | None) -> Iterator[apsw.Connection]:
         yield connection
 
 
-def live_run(db: apsw.Connection, out: Path, ledger: Path | None) -> Holder | None:
+def live_run(db: apsw.Connection, out: Place, ledger: Path | None) -> Holder | None:
     """The process whose run goes on at the moment that a ledger, looked at, is of; or None.
 
     Where the run ended between the two looks, the ledger is looked at anew.
@@ -58,10 +59,10 @@ def live_run(db: apsw.Connection, out: Path, ledger: Path | None) -> Holder | No
     return live
 
 
-def located(out: Path, ledger: Path | None) -> Location:
+def located(out: Place, ledger: Path | None) -> Location:
     """Where the ledger of an OUT lies; LedgerError if that may not be read."""
     with permitted(out):
-        return locate(OutFolders(out).own, ledger)
+        return out_at(out, ledger).location
 
 
 @contextmanager
@@ -84,7 +85,7 @@ def printed(to: TextIO) -> Iterator[None]:
 
 
 @contextmanager
-def permitted(out: Path) -> Iterator[None]:
+def permitted(out: Place) -> Iterator[None]:
     """LedgerError where something of an OUT may not be read."""
     try:
         yield
@@ -96,7 +97,7 @@ def permitted(out: Path) -> Iterator[None]:
 
 
 def tell_status(
-    out: Path,
+    out: Place,
     *,
     ledger: Path | None,
     to: TextIO,
@@ -109,7 +110,7 @@ def tell_status(
 
     Raises LedgerError if there is no ledger, DiskError where `to` cannot be written.
     """
-    folder = Path(os.path.abspath(out))  # noqa: PTH100 - resolve would follow links
+    folder = absolute(out)
     with looked_at(folder, ledger) as db:
         live = live_run(db, folder, ledger)
         standing = read_standing(db, live)
@@ -125,7 +126,7 @@ def tell_status(
         to.flush()
 
 
-def _remedies(db: apsw.Connection, out: Path) -> Remedies:
+def _remedies(db: apsw.Connection, out: Place) -> Remedies:
     """The commands that end the exposure: each works as it is pasted, from this folder."""
     again = last_command(db)
     return Remedies(

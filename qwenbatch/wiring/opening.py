@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING
 from qwenbatch.errors import DiskError, LedgerError
 from qwenbatch.ledger import database, plan
 from qwenbatch.ledger.file_system import file_system, is_network
-from qwenbatch.ledger.location import locate
 from qwenbatch.ledger.lock import holder, locked
 from qwenbatch.ledger.writer import Writer
 from qwenbatch.results.disk import translated
-from qwenbatch.results.folders import OutFolders, flush_folder, make_folder
+from qwenbatch.results.folders import flush_folder, make_folder
+from qwenbatch.wiring.outs import out_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import apsw
 
+    from qwenbatch.wiring.outs import Out
+    from qwenbatch.wiring.places import Place
     from qwenbatch.wiring.settings import RunSettings
 
 
@@ -38,9 +40,9 @@ class OpenLedger:
 
 
 @contextmanager
-def ledger_to_write(settings: RunSettings, folders: OutFolders) -> Iterator[OpenLedger]:
+def ledger_to_write(settings: RunSettings, out: Out) -> Iterator[OpenLedger]:
     """OUT, made if need be, and its ledger with its one writer, under the lock."""
-    location = locate(folders.own, settings.ledger)
+    location, folders = out.location, out.folders
     refuse_network(location.file)
     try:
         folders.make()
@@ -54,9 +56,9 @@ def ledger_to_write(settings: RunSettings, folders: OutFolders) -> Iterator[Open
         connection = database.create_or_open(location.file, service=settings.service)
         if location.note is not None:
             # Were it lost, the next run would begin a ledger of its own, and pay everything again.
-            with translated(location.note):
+            with translated(folders.own):
                 location.remember(connection)
-                flush_folder(location.note.parent)
+                flush_folder(folders.own)
         with _writing(connection) as writer:
             yield OpenLedger(writer, location.spool)
 
@@ -70,9 +72,9 @@ class CheckedLedger:
 
 
 @contextmanager
-def ledger_to_check(settings: RunSettings, folders: OutFolders) -> Iterator[CheckedLedger]:
+def ledger_to_check(settings: RunSettings, out: Out) -> Iterator[CheckedLedger]:
     """A manifest's check works on a ledger that it cannot write; on an empty one before a run."""
-    location = locate(folders.own, settings.ledger)
+    location = out.location
     running = holder(location.lock) is not None
     if not location.file.exists():
         with _writing(database.blank()) as writer:
@@ -94,14 +96,14 @@ class Amendable:
 
 
 @contextmanager
-def ledger_to_amend(out: Path, ledger: Path | None = None) -> Iterator[Amendable]:
+def ledger_to_amend(out: Place, ledger: Path | None = None) -> Iterator[Amendable]:
     """The ledger of an OUT, inside one transaction and under the lock, whatever its service.
 
     The transaction is committed at the end; an exception, or whoever asks for it, rolls it back.
     Raises LedgerError if
     there is no ledger, LedgerBusyError if a run holds it, DiskError if it cannot be written.
     """
-    location = locate(OutFolders(out).own, ledger)
+    location = out_at(out, ledger).location
     database.open_reader(location.file).close()  # for a refusal makes no lock file
     refuse_network(location.file)
     with locked(location.lock):
@@ -146,9 +148,9 @@ def refuse_network(file: Path) -> None:
         )
 
 
-def ledger_to_read(out: Path, ledger: Path | None = None) -> apsw.Connection:
+def ledger_to_read(out: Place, ledger: Path | None = None) -> apsw.Connection:
     """The ledger of an OUT, for looking only; LedgerError if there is none."""
-    location = locate(OutFolders(out).own, ledger)
+    location = out_at(out, ledger).location
     connection = database.open_reader(location.file)
     location.verify(connection)
     return connection

@@ -9,7 +9,6 @@ import anyio
 import anyio.to_thread
 
 from qwenbatch.core.budget import money_left
-from qwenbatch.core.items import RowDefaults
 from qwenbatch.core.money import MicroUSD
 from qwenbatch.core.summary import Estimate
 from qwenbatch.engine.planner import Planner
@@ -17,19 +16,20 @@ from qwenbatch.imaging.reader import Reader
 from qwenbatch.ledger import census, edits
 from qwenbatch.ledger.plan import PlanStore
 from qwenbatch.ledger.sources import SourceCache
-from qwenbatch.manifest.read import open_manifest
-from qwenbatch.results.occupancy import Occupancy
+from qwenbatch.wiring.sources import PlanSources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping
 
     from qwenbatch.core.items import BadRow, Row
     from qwenbatch.engine.ports import Clock, Report
     from qwenbatch.ledger.writer import Writer
-    from qwenbatch.manifest.read import Manifest
-    from qwenbatch.results.folders import OutFolders
+    from qwenbatch.results.occupancy import Occupancy
+    from qwenbatch.stores.occupancy import StoreOccupancy
+    from qwenbatch.wiring.outs import Out
+    from qwenbatch.wiring.places import Place
     from qwenbatch.wiring.settings import RunSettings
+    from qwenbatch.wiring.sources import Sources
 
 DAY_SECONDS = 86_400
 
@@ -38,51 +38,39 @@ class Rows(Protocol):
     """Where items come from, and the path or name by which the ledger remembers them."""
 
     @property
-    def path(self) -> Path:
+    def path(self) -> Place:
         """The path of a manifest or folder, or another name."""
+
+    @property
+    def copies(self) -> Mapping[str, str]:
+        """Local files that are read in place of manifests in stores, by their URLs."""
 
     def __iter__(self) -> Iterator[Row | BadRow]:
         """The rows, read once."""
 
 
-def manifest_of(settings: RunSettings) -> Manifest:
-    """The manifest that the settings name; ManifestError if it cannot be read."""
-    return open_manifest(
-        settings.source,
-        defaults=RowDefaults(
-            instruction=settings.instruction,
-            negative_prompt=settings.negative_prompt,
-            watermark=settings.watermark,
-        ),
-        out=settings.out_folder,
-        limit=settings.limit,
-    )
-
-
 async def make_plan(
     settings: RunSettings,
     manifest: Rows,
-    folders: OutFolders,
+    out: Out,
     writer: Writer,
     *,
+    sources: Sources,
     keep_sources: bool,
     clock: Clock,
     report: Report,
     cancelled: Callable[[], bool],
-) -> tuple[Occupancy, int]:
+) -> tuple[Occupancy | StoreOccupancy, int]:
     """Plan in a thread: what looks at the items' paths, and how many rows were refused."""
     book = PlanStore(writer)
-    occupancy = Occupancy(folders, book)
-    reader = Reader(
-        SourceCache(writer, keep=keep_sources),
-        threads=os.cpu_count() or 1,
-        wall=clock.wall,
-    )
+    occupancy = out.occupancy(book)
+    cache = SourceCache(writer, keep=keep_sources)
+    reader = Reader(cache, threads=os.cpu_count() or 1, wall=clock.wall)
     planner = Planner(
         book=book,
-        sources=reader,
+        sources=PlanSources(sources, reader, cache),
         out=occupancy,
-        out_path=str(folders.out),
+        out_path=str(out.place),
         template=settings.name,
         asked=settings.asked,
         overwrite=settings.overwrite,

@@ -2,39 +2,102 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from io import BytesIO
+from typing import TYPE_CHECKING, Protocol
 
 import anyio.to_thread
 
 from qwenbatch import __version__
 from qwenbatch.core.events import RowWarned
 from qwenbatch.core.provenance import embedded_texts, sidecar, sidecar_path, tells_of
+from qwenbatch.core.store_url import StoreUrl
 from qwenbatch.errors import PictureError
 from qwenbatch.imaging.look import look
 from qwenbatch.imaging.png_text import TextInserter, text_chunks
 from qwenbatch.ledger.ledger import Ledger
 from qwenbatch.ledger.provenance import placed_file, read_provenance, saved_of_plan
 from qwenbatch.results.sidecars import read_sidecar, write_sidecar
+from qwenbatch.stores.sidecars import StoreSidecars
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from qwenbatch.core.keys import EditKey
     from qwenbatch.core.placements import Saved
-    from qwenbatch.core.provenance import PlacedFile, Provenance
+    from qwenbatch.core.provenance import PlacedFile
     from qwenbatch.engine.ports import Report
     from qwenbatch.ledger.provenance import SavedRow
     from qwenbatch.ledger.writer import Writer
     from qwenbatch.results.folders import OutFolders
+    from qwenbatch.wiring.outs import Out
+
+
+class Beside(Protocol):
+    """Reads and writes what lies beside results, which are named relative to OUT."""
+
+    async def read(self, results: Sequence[str]) -> list[bytes]:
+        """What lies where their sidecars belong; empty where nothing of ours does."""
+
+    async def write(self, result: str, content: bytes) -> bool:
+        """Put a sidecar; False if what lies there is not ours. DiskError if it is not taken."""
+
+    async def size(self, result: str) -> tuple[int, int] | None:
+        """A result's size in pixels, as it says itself."""
+
+
+class BesideFiles:
+    """Sidecars in a folder; `mode` is who may read them."""
+
+    def __init__(self, folders: OutFolders, mode: int) -> None:
+        self._folders = folders
+        self._mode = mode
+
+    async def read(self, results: Sequence[str]) -> list[bytes]:
+        """What lies where their sidecars belong; empty where nothing of ours does."""
+        return await anyio.to_thread.run_sync(self._read, results)
+
+    async def write(self, result: str, content: bytes) -> bool:
+        """Put a sidecar; False if what lies there is not ours. DiskError if it is not taken."""
+        put = partial(write_sidecar, self._folders, result, content, mode=self._mode)
+        return await anyio.to_thread.run_sync(put)
+
+    async def size(self, result: str) -> tuple[int, int] | None:
+        """A result's size in pixels, as it says itself."""
+        return await anyio.to_thread.run_sync(_size, self._folders, result)
+
+    def _read(self, results: Sequence[str]) -> list[bytes]:
+        at = self._folders.file
+        return [read_sidecar(at(sidecar_path(result))) or b"" for result in results]
+
+
+class BesideObjects(StoreSidecars):
+    """Sidecars in a store."""
+
+    async def size(self, result: str) -> tuple[int, int] | None:
+        """A result's size in pixels, as it says itself."""
+        content = await self.result(result)
+        try:
+            picture = None if content is None else look(BytesIO(content), len(content))
+        except PictureError:
+            return None
+        return None if picture is None else (picture.width, picture.height)
+
+
+def beside(out: Out, mode: int) -> Beside:
+    """Where the sidecars of an OUT are put; `mode` is who may read files."""
+    if isinstance(out.place, StoreUrl):
+        return BesideObjects(out.stores.bucket(out.place), out.place)
+    return BesideFiles(out.folders, mode)
 
 
 class Sidecars:
-    """Sidecars of the results below one OUT; `mode` is who may read them."""
+    """Sidecars of the results below one OUT."""
 
-    def __init__(self, writer: Writer, folders: OutFolders, mode: int, report: Report) -> None:
+    def __init__(self, writer: Writer, beside: Beside, report: Report) -> None:
         self._do = writer
-        self._folders = folders
-        self._mode = mode
+        self._beside = beside
         self._report = report
 
     async def write(self, key: EditKey, path: str) -> None:
@@ -54,7 +117,7 @@ class Sidecars:
         after = 0
         while page := await self._do(lambda db, after=after: saved_of_plan(db, after)):  # type: ignore[misc] # bound
             after = page[-1].number
-            for saved in await anyio.to_thread.run_sync(self._without, page):
+            for saved in await self._without(page):
                 if not await self._write(saved.key, saved.placed):
                     self._report(
                         RowWarned(
@@ -69,23 +132,17 @@ class Sidecars:
         provenance = await self._do(lambda db: read_provenance(db, key))
         if provenance is None:
             return True
-        return await anyio.to_thread.run_sync(self._put, provenance, placed)
-
-    def _put(self, provenance: Provenance, placed: PlacedFile) -> bool:
-        size = _size(self._folders, placed.path)
+        size = await self._beside.size(placed.path)
         content = sidecar(provenance, placed, size, version=__version__)
-        return write_sidecar(self._folders, placed.path, content, mode=self._mode)
+        return await self._beside.write(placed.path, content)
 
-    def _without(self, page: list[SavedRow]) -> list[SavedRow]:
+    async def _without(self, page: list[SavedRow]) -> list[SavedRow]:
         """Those beside whose result no sidecar lies that tells of it."""
+        there = await self._beside.read([saved.placed.path for saved in page])
         return [
             saved
-            for saved in page
-            if not tells_of(
-                read_sidecar(self._folders.file(sidecar_path(saved.placed.path))) or b"",
-                saved.placed.digest,
-                saved.key,
-            )
+            for saved, content in zip(page, there, strict=True)
+            if not tells_of(content, saved.placed.digest, saved.key)
         ]
 
 

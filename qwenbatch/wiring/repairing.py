@@ -6,47 +6,49 @@ between the two moves leaves no ledger in place, which every opening refuses unt
 
 from __future__ import annotations
 
-import json
-import os
 import shlex
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from qwenbatch.core.stops import ExitStatus
 from qwenbatch.errors import DiskError, LedgerError
 from qwenbatch.ledger import auditing, database
-from qwenbatch.ledger.location import locate_damaged
 from qwenbatch.ledger.lock import locked
 from qwenbatch.ledger.rebuilding import rebuild
 from qwenbatch.ledger.salvage import Wreck, open_wreck
 from qwenbatch.observe.repair import tell_repair, tell_sound
 from qwenbatch.observe.terminal import Terminal
-from qwenbatch.results.folders import OutFolders, flush_folder
+from qwenbatch.results.folders import flush_folder
 from qwenbatch.wiring.clock import local_now
 from qwenbatch.wiring.looking import permitted, printed
 from qwenbatch.wiring.opening import refuse_network
+from qwenbatch.wiring.outs import damaged_out_at
+from qwenbatch.wiring.places import absolute
 from qwenbatch.wiring.settings import PIXAZO, SANDBOX
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import TextIO
 
     from qwenbatch.core.repair import Repair
     from qwenbatch.ledger.location import Location
+    from qwenbatch.wiring.outs import Out
+    from qwenbatch.wiring.places import Place
 
 _COMPANIONS = ("-wal", "-shm")
 
 
-def repair_ledger(out: Path, *, ledger: Path | None, to: TextIO) -> ExitStatus:
+def repair_ledger(out: Place, *, ledger: Path | None, to: TextIO) -> ExitStatus:
     """Repair the ledger of `out` if it needs it, and print what came of it; the exit status.
 
     Raises LedgerBusyError while a run holds it, LedgerError if there is none or it is of another
     program, DiskError if the new one cannot be written.
     """
-    folder = Path(os.path.abspath(out))  # noqa: PTH100 - resolve would follow links
+    folder = absolute(out)
     with permitted(folder):
-        location = locate_damaged(OutFolders(folder).own, ledger)
+        at = damaged_out_at(folder, ledger)
+        location = at.location
         location.file.exists()
     if not location.file.exists() and not location.rebuilt.exists():
         raise LedgerError(
@@ -63,7 +65,7 @@ def repair_ledger(out: Path, *, ledger: Path | None, to: TextIO) -> ExitStatus:
             tell_sound(str(location.file), console=console)
             return ExitStatus.SAVED
         else:
-            done = _build(folder, location)
+            done = _build(at)
         aside = _exchange(location, stamp)
         audit = shlex.join(["qwenbatch", "audit", str(out)])
         status = tell_repair(done, aside=str(aside), audit=audit, console=console)
@@ -81,10 +83,11 @@ def _is_sound(path: Path) -> bool:
         return False
 
 
-def _build(folder: Path, location: Location) -> Repair:
+def _build(out: Out) -> Repair:
     """The new ledger, whole and flushed, at `location.rebuilt`."""
     # Only a run of the sandbox makes this folder, and a ledger belongs to one service.
-    guessed = SANDBOX if (OutFolders(folder).own / SANDBOX).exists() else PIXAZO
+    location = out.location
+    guessed = SANDBOX if (out.folders.own / SANDBOX).exists() else PIXAZO
     connection = open_wreck(location.file)
     wreck = None if connection is None else Wreck(connection)
     draft = location.rebuilt.with_name(location.rebuilt.name + ".new")
@@ -95,7 +98,9 @@ def _build(folder: Path, location: Location) -> Repair:
             draft.chmod(0o600)
             db.pragma("foreign_keys", value=False)
             with database.translated(str(draft)), db:
-                done = rebuild(db, wreck, service=guessed, ledger_id=_noted_id(location))
+                done = rebuild(
+                    db, wreck, service=guessed, ledger_id=location.noted_id or str(uuid4())
+                )
         draft.rename(location.rebuilt)
         flush_folder(draft.parent)
     except OSError as error:
@@ -107,16 +112,6 @@ def _build(folder: Path, location: Location) -> Repair:
         if connection is not None:
             connection.close()
     return done
-
-
-def _noted_id(location: Location) -> str:
-    """The id that OUT remembers, or a new one."""
-    if location.note is not None and location.note.exists():
-        try:
-            return str(json.loads(location.note.read_text(encoding="utf-8"))["id"])
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            return str(uuid4())
-    return str(uuid4())
 
 
 def _exchange(location: Location, stamp: str) -> Path:

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from threading import Lock
 from typing import TYPE_CHECKING, BinaryIO
 
-from qwenbatch.core.items import FileSource
+from qwenbatch.core.items import InlineSource, ObjectSource
 from qwenbatch.core.report_files import PICTURES, CopySide, copy_name
+from qwenbatch.core.store_url import StoreUrl, parse_store_url
 from qwenbatch.errors import PictureError
 from qwenbatch.imaging.copies import copied
-from qwenbatch.imaging.sources import LocalSource, open_file, opened
+from qwenbatch.imaging.sources import open_file, opened
 from qwenbatch.report.page_data import PagePicture
 from qwenbatch.results.occupancy import stamp_of
+from qwenbatch.stores.shelf import has_stamp
+from qwenbatch.stores.sources import stamp_of as source_stamp_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from concurrent.futures import Executor, Future
-    from pathlib import Path
 
     from qwenbatch.core.placements import Placement
-    from qwenbatch.core.sources import SourceFacts
+    from qwenbatch.core.sources import SourceFacts, SourceStamp
     from qwenbatch.report.copies import Copies
+    from qwenbatch.wiring.places import Place
+    from qwenbatch.wiring.report_objects import Objects
+    from qwenbatch.wiring.sources import OwnSource
 
 _PIECE = 1024 * 1024
 
@@ -41,10 +48,11 @@ class Seen:
 class ReportPictures:
     """Looks at pictures in the threads of `pool`; DiskError comes out of the futures."""
 
-    def __init__(self, copies: Copies, pool: Executor) -> None:
+    def __init__(self, copies: Copies, pool: Executor, objects: Objects) -> None:
         self._copies = copies
+        self._objects = objects
         self._pool = pool
-        self._recent: dict[LocalSource, Future[Seen]] = {}
+        self._recent: dict[OwnSource, Future[Seen]] = {}
         self._lock = Lock()
         self._made: set[str] = set()
 
@@ -53,7 +61,7 @@ class ReportPictures:
         """How many copies were made, and not found."""
         return len(self._made)
 
-    def before(self, source: LocalSource, facts: SourceFacts | None) -> Future[Seen]:
+    def before(self, source: OwnSource, facts: SourceFacts | None) -> Future[Seen]:
         """A source. `facts` are what it held when it was edited: if copies are kept, they do."""
         future = self._recent.get(source)
         if future is None:
@@ -62,38 +70,58 @@ class ReportPictures:
             future = self._recent[source] = self._pool.submit(self._before, source, facts)
         return future
 
-    def after(self, path: Path, placement: Placement) -> Future[Seen]:
+    def after(self, path: Place, placement: Placement) -> Future[Seen]:
         """A result in its place."""
         return self._pool.submit(self._after, path, placement)
 
-    def _before(self, source: LocalSource, facts: SourceFacts | None) -> Seen:
+    def _before(self, source: OwnSource, facts: SourceFacts | None) -> Seen:
         if facts is not None and facts.picture is not None and self._has(facts.digest):
             width, height = facts.picture.upright
             kept = _shown(facts.digest, width, height, facts.picture.size)
             return Seen(facts.digest, kept)
         try:
-            with opened(source) as (file, stamp):
+            with self._opened(source) as (file, stamp):
                 if facts is not None and facts.stamp == stamp:
                     digest = facts.digest
                 else:
                     digest = _digest_of(file)
-                size = stamp.size if isinstance(source, FileSource) else _length_of(file)
+                size = _length_of(file) if isinstance(source, InlineSource) else stamp.size
                 return Seen(digest, self._copied(file, digest, size))
         except PictureError as error:
             return Seen(None, PagePicture(note=error.what))
         except OSError as error:
             return Seen(None, PagePicture(note=f"it cannot be read: {error.strerror or error}"))
 
-    def _after(self, path: Path, placement: Placement) -> Seen:
-        try:
-            with open_file(str(path)) as file:
+    @contextmanager
+    def _opened(self, source: OwnSource) -> Iterator[tuple[BinaryIO, SourceStamp]]:
+        if isinstance(source, ObjectSource):
+            with self._objects.opened(parse_store_url(source.url)) as (file, sight):
+                yield file, source_stamp_of(sight)
+        else:
+            local = self._objects.local(source) if isinstance(source, InlineSource) else source
+            with opened(local) as found:
+                yield found
+
+    @contextmanager
+    def _result(self, place: Place, placement: Placement) -> Iterator[tuple[BinaryIO, int, bool]]:
+        """A result, its size, and whether it has the recorded stamp."""
+        if isinstance(place, StoreUrl):
+            with self._objects.opened(place) as (file, sight):
+                yield file, sight.size, has_stamp(sight, placement.stamp)
+        else:
+            with open_file(str(place)) as file:
                 status = os.fstat(file.fileno())
-                as_it_was = placement.digest is not None and placement.stamp == stamp_of(status)
+                yield file, status.st_size, placement.stamp == stamp_of(status)
+
+    def _after(self, path: Place, placement: Placement) -> Seen:
+        try:
+            with self._result(path, placement) as (file, size, stamped):
+                as_it_was = placement.digest is not None and stamped
                 digest = placement.digest if as_it_was else None
                 digest = digest or _digest_of(file)
                 altered = placement.digest is not None and digest != placement.digest
                 note = "altered since it was put there" if altered else ""
-                return Seen(digest, self._copied(file, digest, status.st_size, note))
+                return Seen(digest, self._copied(file, digest, size, note))
         except PictureError as error:
             return self._gone(placement, error.what)
         except OSError as error:

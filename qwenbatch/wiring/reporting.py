@@ -5,29 +5,34 @@ from __future__ import annotations
 import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qwenbatch.core.items import FileSource, UrlSource
+from qwenbatch.core.items import FileSource, ObjectSource, UrlSource
 from qwenbatch.core.keys import edit_key
 from qwenbatch.core.outcomes import ItemState
 from qwenbatch.core.report_files import PAGE
+from qwenbatch.core.store_url import StoreUrl, is_store_url, parse_store_url
 from qwenbatch.core.summary import SCHEMA
 from qwenbatch.errors import DiskError, UsageError
 from qwenbatch.ledger.outcomes import read_items
 from qwenbatch.ledger.sources import facts_of
 from qwenbatch.ledger.standing import read_standing
+from qwenbatch.manifest.stored import FILES
 from qwenbatch.report.copies import Copies
 from qwenbatch.report.page import write_page
 from qwenbatch.report.page_data import PagePicture, page_item
-from qwenbatch.results.folders import OutFolders
+from qwenbatch.stores.report import put_report
 from qwenbatch.wiring.clock import SystemClock
 from qwenbatch.wiring.exporting import written
-from qwenbatch.wiring.looking import live_run, looked_at
+from qwenbatch.wiring.looking import live_run, looked_at, permitted
+from qwenbatch.wiring.outs import out_at
+from qwenbatch.wiring.places import absolute
 from qwenbatch.wiring.report_head import page_head
+from qwenbatch.wiring.report_objects import Objects
 from qwenbatch.wiring.report_pictures import ReportPictures, Seen
 
 if TYPE_CHECKING:
@@ -42,6 +47,7 @@ if TYPE_CHECKING:
     from qwenbatch.core.standing import LedgerStanding
     from qwenbatch.ledger.outcomes import ItemRecord
     from qwenbatch.report.page_data import PageHead, PageItem
+    from qwenbatch.wiring.places import Place
 
 MOST_ITEMS = 20_000
 """So many items are on a page, those first that are not saved: some 10 MB."""
@@ -60,7 +66,7 @@ class ReportMade:
     apart whose source is a URL, or no picture of their result although they are saved.
     """
 
-    path: Path
+    path: Place
     items: int
     shown: int
     made: int
@@ -95,24 +101,26 @@ class _Tally:
 
 
 def make_report(
-    out: Path, *, ledger: Path | None, progress: Callable[[int, int], None]
+    out: Place, *, ledger: Path | None, progress: Callable[[int, int], None]
 ) -> ReportMade:
     """Write the report of the ledger of `out`; `progress` hears how many items of all are done.
 
     It takes no lock of a run's and works while one is going on. Raises LedgerError if there is no
     ledger, UsageError while another report is being made, DiskError where OUT cannot be written.
     """
-    folder = Path(os.path.abspath(out))  # noqa: PTH100 - resolve would follow links
-    page = folder / PAGE
+    with permitted(out):
+        at = out_at(absolute(out), ledger)
+    folder = at.place
+    page = at.folders.out / PAGE
     if page.is_dir():
         raise UsageError(f"{page} is a folder", "move it elsewhere: the report goes there")
     with looked_at(folder, ledger) as db:
         standing = read_standing(db, live_run(db, folder, ledger))
         # Read at once: the pictures may take long, and a ledger that is read cannot be tidied.
         entries = list(_entries(db, folder, standing))
-    copies = Copies(folder)
-    with copies.held(), _threads() as (pool, ahead):
-        pictures = ReportPictures(copies, pool)
+    copies = Copies(at.folders.out)
+    with closing(Objects(at.stores)) as objects, copies.held(), _threads() as (pool, ahead):
+        pictures = ReportPictures(copies, pool, objects)
         manifests = list(dict.fromkeys(entry.record.manifest for entry in entries))
         head = _head(folder, standing, manifests, shown=len(entries))
         tally = _Tally(set())
@@ -121,13 +129,15 @@ def make_report(
             manifests=manifests,
             pictures=pictures,
             ahead=ahead,
-            folders=OutFolders(folder),
+            out=folder,
             tally=tally,
         )
         _write(page, head, _told(items, len(entries), progress))
         copies.drop_others(tally.used)
+        if isinstance(folder, StoreUrl):
+            put_report(at.stores.bucket(folder), folder, at.folders.out, tally.used)
     return ReportMade(
-        path=page,
+        path=folder / PAGE,
         items=standing.items.total,
         shown=len(entries),
         made=pictures.made,
@@ -135,7 +145,7 @@ def make_report(
     )
 
 
-def _entries(db: apsw.Connection, out: Path, standing: LedgerStanding) -> Iterator[_Entry]:
+def _entries(db: apsw.Connection, out: Place, standing: LedgerStanding) -> Iterator[_Entry]:
     """The items that are shown, in the order of their manifests, or those first not saved."""
     running = standing.live is not None
     records: Iterator[ItemRecord] = read_items(db, out=out, state=None, running=running)
@@ -145,10 +155,10 @@ def _entries(db: apsw.Connection, out: Path, standing: LedgerStanding) -> Iterat
         records = islice(chain(unsaved, saved), MOST_ITEMS)
     while page := list(islice(records, _PAGE)):
         sources = [_source(record) for record in page]
-        paths = [source.path for source in sources if isinstance(source, FileSource)]
+        paths = [name for source in sources if (name := _name(source))]
         facts = facts_of(db, paths)
         for record, source in zip(page, sources, strict=True):
-            known = facts.get(source.path) if isinstance(source, FileSource) else None
+            known = facts.get(_name(source))
             if known is not None and not _is_edited(record.outcome, known.digest):
                 known = None
             yield _Entry(record, source, known)
@@ -161,7 +171,16 @@ def _source(record: ItemRecord) -> Source | None:
         return record.inline
     if image.lower().startswith(("http://", "https://")):
         return UrlSource(image)
+    if is_store_url(image):
+        return ObjectSource(image)
     return FileSource(image) if image.startswith("/") else None
+
+
+def _name(source: Source | None) -> str:
+    """What the facts of a source are kept under; empty where none are."""
+    if isinstance(source, FileSource):
+        return source.path
+    return source.url if isinstance(source, ObjectSource) else ""
 
 
 def _is_edited(outcome: Outcome, digest: bytes) -> bool:
@@ -195,7 +214,7 @@ def _items(
     manifests: list[str],
     pictures: ReportPictures,
     ahead: int,
-    folders: OutFolders,
+    out: Place,
     tally: _Tally,
 ) -> Iterator[PageItem]:
     """The page's items, in their order; pictures of those that come next are being made."""
@@ -203,13 +222,13 @@ def _items(
     waiting: deque[tuple[_Entry, Future[Seen] | None, Future[Seen] | None]] = deque()
     for entry in chain(entries, [None] * ahead):
         if entry is not None:
-            waiting.append((entry, *_asked(entry, pictures, folders)))
+            waiting.append((entry, *_asked(entry, pictures, out)))
         if waiting and (entry is None or len(waiting) > ahead):
             yield _item(*waiting.popleft(), numbers, tally)
 
 
 def _asked(
-    entry: _Entry, pictures: ReportPictures, folders: OutFolders
+    entry: _Entry, pictures: ReportPictures, out: Place
 ) -> tuple[Future[Seen] | None, Future[Seen] | None]:
     """The pictures of an item, on their way: before and after."""
     source, placement = entry.source, entry.record.placement
@@ -218,7 +237,7 @@ def _asked(
         before = pictures.before(source, entry.facts)
     if placement is None:
         return before, None
-    return before, pictures.after(folders.file(placement.file), placement)
+    return before, pictures.after(out / placement.file, placement)
 
 
 def _item(
@@ -266,10 +285,13 @@ def _before(entry: _Entry, future: Future[Seen] | None) -> PagePicture:
 
 def _base(manifest: str) -> str:
     """The folder of a manifest; a manifest may be that folder itself."""
+    if is_store_url(manifest):
+        place = parse_store_url(manifest)
+        return str(place.parent if place.suffix.lower() in FILES else place)
     return manifest if Path(manifest).is_dir() else str(Path(manifest).parent)
 
 
-def _head(folder: Path, standing: LedgerStanding, manifests: list[str], *, shown: int) -> PageHead:
+def _head(folder: Place, standing: LedgerStanding, manifests: list[str], *, shown: int) -> PageHead:
     return page_head(
         standing,
         title=folder.name or str(folder),

@@ -49,7 +49,9 @@ def scheduled_job(
         name=f"qwenbatch-{_STRANGE.sub('-', file.stem).strip('-') or 'job'}",
         file=file,
         program=_program(),
-        writes=tuple(dict.fromkeys((settings.out_folder, *_ledger_folder(settings), *also_writes))),
+        writes=tuple(
+            dict.fromkeys((*_out_folder(settings), *_ledger_folder(settings), *also_writes))
+        ),
         key_file=None if settings.sandbox else _key_file(),
         timeout=settings.timeout,
         at=at,
@@ -161,6 +163,11 @@ def _program() -> tuple[str, ...]:
     if found is not None:
         return (os.path.abspath(found),)  # noqa: PTH100 - resolve would follow links
     return (sys.executable, "-m", "qwenbatch")
+
+
+def _out_folder(settings: RunSettings) -> tuple[Path, ...]:
+    """OUT, where it is a folder."""
+    return (settings.out_folder,) if isinstance(settings.out_folder, Path) else ()
 
 
 def _ledger_folder(settings: RunSettings) -> tuple[Path, ...]:

@@ -12,9 +12,11 @@ from qwenbatch.core.money import DEFAULT_PRICE, MicroUSD
 from qwenbatch.core.plan import Asked
 from qwenbatch.core.subscription_key import SubscriptionKey
 from qwenbatch.errors import UsageError
+from qwenbatch.wiring.places import absolute
 
 if TYPE_CHECKING:
     from qwenbatch.core.paths import Template
+    from qwenbatch.wiring.places import Place
 
 GATEWAY = "https://gateway.pixazo.ai/qwen-image/v1/generateMultimodeTextToImageEditRequest"
 """The documented endpoint."""
@@ -39,8 +41,8 @@ class RunSettings:
     begin and end.
     """
 
-    source: Path
-    out: Path | None = None
+    source: Place
+    out: Place | None = None
     instruction: str | None = None
     negative_prompt: str = ""
     watermark: bool = False
@@ -76,11 +78,11 @@ class RunSettings:
         return self.at is not None and self.until is not None and self.at < self.until
 
     @property
-    def out_folder(self) -> Path:
+    def out_folder(self) -> Place:
         """OUT, absolute: as told, or `out/<name of the source>`."""
         if self.out is not None:
-            return Path(os.path.abspath(self.out))  # noqa: PTH100 - resolve would follow links
-        name = Path(os.path.abspath(self.source)).stem or "all"  # noqa: PTH100 - likewise
+            return absolute(self.out)
+        name = absolute(self.source).stem or "all"
         return Path.cwd() / "out" / (f"{name}-{SANDBOX}" if self.sandbox else name)
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qwenbatch.ledger import spool
@@ -14,15 +12,18 @@ from qwenbatch.observe.terminal import Terminal
 from qwenbatch.wiring.clock import SystemClock
 from qwenbatch.wiring.looking import located, printed
 from qwenbatch.wiring.opening import ledger_to_amend
+from qwenbatch.wiring.places import absolute
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import TextIO
 
     from qwenbatch.core.settling import Chosen, Ruling
+    from qwenbatch.wiring.places import Place
 
 
 def settle_ledger(
-    out: Path,
+    out: Place,
     ruling: Ruling,
     chosen: Chosen,
     *,
@@ -35,7 +36,7 @@ def settle_ledger(
     With `dry_run` all is done, told and undone. Raises LedgerBusyError while a run holds the
     ledger, LedgerError if there is none, UsageError if no single edit has the asked key.
     """
-    folder = Path(os.path.abspath(out))  # noqa: PTH100 - resolve would follow links
+    folder = absolute(out)
     now = int(SystemClock().wall() * 1000)
     located(folder, ledger)
     with ledger_to_amend(folder, ledger) as amendable:

@@ -338,10 +338,10 @@ def test_export_takes_a_relative_out_and_a_ledger_elsewhere(
 def test_export_ends_silently_when_nobody_reads(shop: Shop, source: Path) -> None:
     shop.run(source)
     program = (
-        "import sys, pathlib\n"
+        "import sys\n"
         "from qwenbatch.cli.export import export\n"
         "sys.stdin.read()\n"
-        "export(pathlib.Path(sys.argv[1]), form='jsonl')\n"
+        "export(sys.argv[1], form='jsonl')\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program, str(shop.out)],

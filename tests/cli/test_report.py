@@ -15,9 +15,9 @@ from qwenbatch.cli.app import command
 from qwenbatch.core.stops import ExitStatus
 from qwenbatch.imaging import reader
 from qwenbatch.report.copies import Copies
-from qwenbatch.results.folders import OutFolders
 from qwenbatch.wiring import reporting
 from qwenbatch.wiring.auditing import audit_ledger
+from qwenbatch.wiring.outs import out_at
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Shop
@@ -186,7 +186,7 @@ def test_report_is_foreign_neither_to_audit_nor_to_a_folder_walk(
     report(shop, capsys)
     (shop.out / "report_files" / "holiday.jpg").write_bytes(b"x")
 
-    audit = audit_ledger(OutFolders(shop.out), None)
+    audit = audit_ledger(out_at(shop.out, None))
 
     assert audit.foreign_listed == ["report_files/holiday.jpg"]
     summary, _ = shop.run(shop.folder, instruction="mirror")

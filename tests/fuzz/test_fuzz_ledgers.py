@@ -18,10 +18,10 @@ from qwenbatch.core.keys import EditKey
 from qwenbatch.core.states import EditEvent
 from qwenbatch.errors import QwenbatchError
 from qwenbatch.ledger import runs, spool
-from qwenbatch.results.folders import OutFolders
 from qwenbatch.sandbox import Fault, FaultKind, Sandbox, SandboxSettings
 from qwenbatch.wiring.batch import Batch
 from qwenbatch.wiring.opening import ledger_to_write
+from qwenbatch.wiring.outs import out_at
 from qwenbatch.wiring.settings import RunSettings
 from tests.fuzz.conftest import TOKENS, changed, changes
 from tests.imaging.conftest import SAMPLES
@@ -105,10 +105,9 @@ def said(*words: object) -> int:
 
 def begin(out: Path, source: Path) -> bool:
     """What a run does first with its ledger; False if it was refused."""
-    folders = OutFolders(out)
     settings = RunSettings(source=source, out=out)
     try:
-        with ledger_to_write(settings, folders) as ledger:
+        with ledger_to_write(settings, out_at(out, None)) as ledger:
             found = list(spool.read(ledger.spool))
             ledger.writer.now(
                 lambda db: runs.begin(db, name="r", manifest=str(source), spooled=found, now=1)

@@ -30,7 +30,7 @@ def begin(own: Path, asked: Path | None) -> Location:
 
 def test_location_of_a_ledger_is_its_out_unless_told(own: Path) -> None:
     location = begin(own, None)
-    assert location == Location(own / "ledger.db", None)
+    assert location == Location(own / "ledger.db", None, str(own.parent))
     assert location.lock == own / "ledger.db.lock"
     assert locate(own, own / "ledger.db") == location
     assert not (own / "ledger.json").exists()

@@ -20,7 +20,7 @@ from qwenbatch.wiring.settings import RunSettings
 
 
 def told(**given: Any) -> RunSettings:
-    return qwenbatch.Settings(**given).of_run(Path("shop.csv"), "out")
+    return qwenbatch.Settings(**given).of_run(Path("shop.csv"), Path("out"))
 
 
 def test_settings_are_the_options_of_a_run_but_for_what_is_shown_asked_or_only_typed() -> None:

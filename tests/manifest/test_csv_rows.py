@@ -96,7 +96,7 @@ def test_csv_without_rows_is_no_error(read: Read) -> None:
         ("a.jpg,x,-1,", "take", 'not "-1"'),
         ("a.jpg,x,٣,", "take", "whole number"),
         ("a.jpg,x,,../x.png", "output", "out of OUT"),
-        ("s3://b/a.jpg,x,,", "image", "s3:// is not supported"),
+        ("ftp://h/a.jpg,x,,", "image", "ftp:// is not supported"),
         ("file:///a.jpg,x,,", "image", "file: URL"),
         ("data:image/png;base64;AAAA,x,,", "image", "JSONL"),
         ("https://u:p@h.example/a.jpg,x,,", "image", "password"),

@@ -57,14 +57,14 @@ class Place:
             suffix=suffix,
             owner=owner,
         )
-        occupant, stamp = Occupancy(self.room.folders, self.records).occupant(holding)
+        ((occupant, stamp),) = Occupancy(self.room.folders, self.records).occupants((holding,))
         assert stamp in {None, stamp_of(self.file.stat()) if self.file.exists() else None}
         return occupant, stamp is not None
 
 
 @pytest.fixture
-def place(room: Room) -> Place:
-    return Place(room)
+def place(disk_room: Room) -> Place:
+    return Place(disk_room)
 
 
 def test_occupant_of_an_empty_path_is_nothing(place: Place) -> None:
@@ -152,17 +152,18 @@ def test_occupant_on_the_way_counts(place: Place) -> None:
     assert place.look() == (Occupant.LINK, False)
     folder.unlink()
     folder.write_bytes(b"")
-    occupant, _ = Occupancy(place.room.folders, place.records).occupant(
-        Holding(number=1, key=MINE, path=place.path, standing=Standing(), suffix="", owner=None),
+    holding = Holding(
+        number=1, key=MINE, path=place.path, standing=Standing(), suffix="", owner=None
     )
+    ((occupant, _),) = Occupancy(place.room.folders, place.records).occupants((holding,))
     assert occupant is Occupant.FOLDER
 
 
 def test_occupant_is_looked_for_where_its_format_put_it(place: Place) -> None:
     place.file.with_name("a.png.jpg").write_bytes(b"someone's")
     assert place.look() == (Occupant.NOTHING, False)
-    assert Occupancy(place.room.folders, place.records).occupant(
-        Holding(
-            number=1, key=MINE, path=place.path, standing=Standing(), suffix=".jpg", owner=None
-        ),
-    ) == (Occupant.FOREIGN, None)
+    holding = Holding(
+        number=1, key=MINE, path=place.path, standing=Standing(), suffix=".jpg", owner=None
+    )
+    found = Occupancy(place.room.folders, place.records).occupants((holding,))
+    assert found == [(Occupant.FOREIGN, None)]

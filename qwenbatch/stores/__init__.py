@@ -1,0 +1,1 @@
+"""Object stores: sources read from them, results put into them. It loads obstore where needed."""
