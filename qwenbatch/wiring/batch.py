@@ -21,12 +21,13 @@ from qwenbatch.engine.planner import PlanCancelledError
 from qwenbatch.engine.shield import unbroken
 from qwenbatch.errors import DiskError
 from qwenbatch.imaging.verify import ResultVerifier
-from qwenbatch.ledger import census, runs
+from qwenbatch.ledger import census, kept_pictures, runs
 from qwenbatch.ledger.agenda import Agenda
 from qwenbatch.ledger.ledger import Ledger
 from qwenbatch.ledger.spool import Spool
 from qwenbatch.ledger.spool import read as read_spool
 from qwenbatch.results.folders import OutFolders
+from qwenbatch.results.kept_pictures import KeptPictures, url_of
 from qwenbatch.results.room import Room
 from qwenbatch.results.shelf import Shelf
 from qwenbatch.wiring.again import command_of
@@ -43,11 +44,15 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from contextlib import AbstractContextManager
 
+    import apsw
     from anyio.abc import TaskStatus
 
+    from qwenbatch.core.attempts import AttemptId
+    from qwenbatch.core.keys import EditKey
     from qwenbatch.core.summary import Estimate
     from qwenbatch.engine.ports import Approve, Report
     from qwenbatch.gateway.proxies import Proxies
+    from qwenbatch.ledger.spool import SpooledEnd
     from qwenbatch.ledger.writer import Writer
     from qwenbatch.wiring.opening import OpenLedger
     from qwenbatch.wiring.planning import Rows
@@ -115,7 +120,10 @@ class Batch:
         self._clock = SystemClock()
         self._began = self._clock.monotonic()
         self._folders = OutFolders(settings.out_folder)
-        self._room = Room(self._folders.out)
+        self._kept = KeptPictures(self._folders.answers)
+        # A picture within its answer lies there twice for a moment: as it came, and staged.
+        copies = 2 if settings.door.pictures else 1
+        self._room = Room(self._folders.out, copies=copies)
         self._shelf = Shelf(self._folders, ResultVerifier, self._room.saw, mode=new_files_mode())
         self._name = _run_name()
         self._scope = anyio.CancelScope()
@@ -131,7 +139,7 @@ class Batch:
             arrived = stack.enter_context(self._stops())
             manifest = self._rows or manifest_of(self._settings)
             if not self._settings.sandbox:
-                api_key()  # a missing one is said before anything is opened
+                api_key(self._settings.door)  # a missing one is said before anything is opened
             proxies = proxies_for(self._settings)
             ledger = stack.enter_context(ledger_to_write(self._settings, self._folders))
             writer = ledger.writer
@@ -167,17 +175,27 @@ class Batch:
     async def _begin(self, ledger: OpenLedger, manifest: str) -> int:
         self._shelf.clean()
         spooled = list(read_spool(ledger.spool))
-        return await ledger.writer(
+        pictures = self._kept.left_behind()
+        number = await ledger.writer(
             lambda db: runs.begin(
                 db,
                 name=self._name,
                 manifest=manifest,
-                spooled=spooled,
+                spooled=[*spooled, *self._unheard(db, pictures)],
                 now=self._now(),
                 # What a program states itself, no command starts again.
                 command=() if self._rows else command_of(self._settings),
             ),
         )
+        for key, attempt in await ledger.writer(lambda db: kept_pictures.placed(db, pictures)):
+            await self._kept.forget(key, [url_of(attempt)])
+        return number
+
+    def _unheard(
+        self, db: apsw.Connection, pictures: list[tuple[EditKey, AttemptId]]
+    ) -> list[SpooledEnd]:
+        price, now = self._settings.price, self._now()
+        return kept_pictures.unheard(db, pictures, url_of=url_of, price=price, now=now)
 
     async def _governor(self, writer: Writer, gateway: str) -> Governor:
         settings, now = self._settings, self._clock.monotonic()
@@ -234,6 +252,7 @@ class Batch:
                 settings=self._settings,
                 folders=self._folders,
                 shelf=self._shelf,
+                kept=self._kept,
                 occupancy=occupancy,
                 ledger=self._ledger(writer, number, spool),
                 agenda=agenda,

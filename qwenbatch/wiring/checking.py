@@ -41,7 +41,7 @@ async def check(
                 run="check",
                 source=str(manifest.path),
                 out=str(folders.out),
-                gateway=settings.service,
+                gateway=settings.ledger_service,
                 sandbox=settings.sandbox,
             ),
         )

@@ -27,7 +27,7 @@ from qwenbatch.results.folders import OutFolders, flush_folder
 from qwenbatch.wiring.clock import local_now
 from qwenbatch.wiring.looking import permitted, printed
 from qwenbatch.wiring.opening import refuse_network
-from qwenbatch.wiring.settings import PIXAZO, SANDBOX
+from qwenbatch.wiring.settings import SANDBOX
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -38,8 +38,16 @@ if TYPE_CHECKING:
 _COMPANIONS = ("-wal", "-shm")
 
 
-def repair_ledger(out: Path, *, ledger: Path | None, to: TextIO) -> ExitStatus:
+def repair_ledger(
+    out: Path,
+    *,
+    ledger: Path | None,
+    service: str,
+    to: TextIO,
+) -> ExitStatus:
     """Repair the ledger of `out` if it needs it, and print what came of it; the exit status.
+
+    `service` is whose it is held to be where neither it nor the folder tells.
 
     Raises LedgerBusyError while a run holds it, LedgerError if there is none or it is of another
     program, DiskError if the new one cannot be written.
@@ -63,7 +71,7 @@ def repair_ledger(out: Path, *, ledger: Path | None, to: TextIO) -> ExitStatus:
             tell_sound(str(location.file), console=console)
             return ExitStatus.SAVED
         else:
-            done = _build(folder, location)
+            done = _build(folder, location, service)
         aside = _exchange(location, stamp)
         audit = shlex.join(["qwenbatch", "audit", str(out)])
         status = tell_repair(done, aside=str(aside), audit=audit, console=console)
@@ -81,10 +89,10 @@ def _is_sound(path: Path) -> bool:
         return False
 
 
-def _build(folder: Path, location: Location) -> Repair:
+def _build(folder: Path, location: Location, service: str) -> Repair:
     """The new ledger, whole and flushed, at `location.rebuilt`."""
     # Only a run of the sandbox makes this folder, and a ledger belongs to one service.
-    guessed = SANDBOX if (OutFolders(folder).own / SANDBOX).exists() else PIXAZO
+    guessed = SANDBOX if (OutFolders(folder).own / SANDBOX).exists() else service
     connection = open_wreck(location.file)
     wreck = None if connection is None else Wreck(connection)
     draft = location.rebuilt.with_name(location.rebuilt.name + ".new")

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qwenbatch.ledger import spool
+from qwenbatch.ledger.kept_pictures import unheard
 from qwenbatch.ledger.settling import settle
 from qwenbatch.observe.settlement import tell_settlement
 from qwenbatch.observe.terminal import Terminal
+from qwenbatch.results.folders import OutFolders
+from qwenbatch.results.kept_pictures import KeptPictures, url_of
 from qwenbatch.wiring.clock import SystemClock
 from qwenbatch.wiring.looking import located, printed
 from qwenbatch.wiring.opening import ledger_to_amend
@@ -38,12 +41,16 @@ def settle_ledger(
     folder = Path(os.path.abspath(out))  # noqa: PTH100 - resolve would follow links
     now = int(SystemClock().wall() * 1000)
     located(folder, ledger)
+    pictures = KeptPictures(OutFolders(folder).answers)
     with ledger_to_amend(folder, ledger) as amendable:
         done = settle(
             amendable.db,
             ruling,
             chosen,
-            spooled=spool.read(amendable.spool),
+            spooled=[
+                *spool.read(amendable.spool),
+                *unheard(amendable.db, pictures.left_behind(), url_of=url_of, price=None, now=now),
+            ],
             now=now,
         )
         if dry_run:
