@@ -32,8 +32,8 @@ def read_form(body: bytes, headers: Mapping[str, str]) -> list[Part]:
     if boundary is None:
         raise invalid_request("Content-Type must be multipart/form-data with a boundary.")
     pieces = (_BREAK + body).split(_BREAK + b"--" + boundary.encode(), MAX_PARTS + 2)
-    preamble, *parts, last = pieces
-    if preamble or not parts or last not in {_END, _END + _BREAK} or len(parts) > MAX_PARTS:
+    preamble, parts, last = pieces[0], pieces[1:-1], pieces[-1]
+    if preamble or not 0 < len(parts) <= MAX_PARTS or last not in {_END, _END + _BREAK}:
         raise invalid_request("The body is no whole multipart form.")
     return [_part(part) for part in parts]
 

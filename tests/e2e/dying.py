@@ -41,6 +41,13 @@ STEPS = {
     "settle": "qwenbatch.ledger.settling:settle",
 }
 
+PICTURE_STEPS = {
+    "picture piece": "qwenbatch.results.kept_pictures:Page.write",
+    "keep picture": "qwenbatch.results.kept_pictures:Page._keep",
+    "forget picture": "qwenbatch.results.kept_pictures:KeptPictures.forget",
+}
+"""Steps of an edit whose picture comes within its answer."""
+
 
 def die() -> None:
     """As by a power cut: no handler, no flush, no goodbye."""
@@ -49,7 +56,7 @@ def die() -> None:
 
 def arm(step: str, when: str, number: int) -> None:
     """Let the NUMBERth call of a step be the last thing that this process does."""
-    module, _, path = STEPS[step].partition(":")
+    module, _, path = (STEPS | PICTURE_STEPS)[step].partition(":")
     owner: Any = importlib.import_module(module)
     *parents, name = path.split(".")
     for parent in parents:
