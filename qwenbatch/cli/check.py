@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from qwenbatch.cli.told import Told
     from qwenbatch.core.summary import Summary
+    from qwenbatch.wiring.settings import RunSettings
 
 MOST_SHOWN = 200
 """So much of a value is shown in the table of settings."""
@@ -50,7 +51,7 @@ def run_check(told: Told, *, show_settings: bool) -> NoReturn:
     settings = run_settings(told)
     shown = from_options(DisplaySettings, told.options, metrics=None)
     if show_settings and not (shown.json or shown.quiet):
-        _show_settings(told, out=str(settings.out_folder))
+        _show_settings(told, settings)
     display = Display(
         shown,
         out=settings.out_folder,
@@ -77,15 +78,20 @@ def run_check(told: Told, *, show_settings: bool) -> NoReturn:
     raise typer.Exit(summary.exit_status)
 
 
-def _show_settings(told: Told, *, out: str) -> None:
-    """The settings in force, and where each came from; OUT as it was made of the source's name."""
+def _show_settings(told: Told, settings: RunSettings) -> None:
+    """The settings in force, and where each came from; those that others imply as they came out."""
+    from qwenbatch.core.money import dollars  # noqa: PLC0415 - start-up
     from qwenbatch.observe.plain_text import plain  # noqa: PLC0415 - start-up
 
+    implied = {
+        "out": str(settings.out_folder),
+        "gateway": settings.gateway,
+        "price": dollars(settings.price),
+    }
     rows = [("option", "value", "from")]
-    sandbox = told.options.sandbox
     for setting in told.settings:
-        shown = setting.value or (out if setting.name == "out" else "-")
-        if setting.name == "gateway" and sandbox:
+        shown = setting.value or implied.get(setting.name) or "-"
+        if setting.name == "gateway" and settings.sandbox:
             shown = "-"
         value = plain(shown, most=MOST_SHOWN)
         rows.append((setting.name, value, setting.origin))

@@ -25,6 +25,7 @@ def doctor(
             show_default=False,
         ),
     ] = None,
+    service: Annotated[str | None, written("service")] = None,
     gateway: Annotated[str | None, written("gateway")] = None,
     concurrency: Annotated[str | None, written("concurrency")] = None,
     ledger: LedgerPath = None,
@@ -54,16 +55,25 @@ def doctor(
     if repair is not None:
         if json or out is not None or gateway is not None:
             raise UsageError(
-                "--repair goes with --ledger at the most",
+                "--repair goes with --ledger and --service at the most",
                 "say `qwenbatch doctor --repair OUT`, then look again",
             )
+        from qwenbatch.cli.told import tell_one  # noqa: PLC0415 - start-up
         from qwenbatch.wiring.repairing import repair_ledger  # noqa: PLC0415 - start-up
 
-        raise typer.Exit(repair_ledger(place(repair), ledger=ledger, to=sys.stdout))
+        raise typer.Exit(
+            repair_ledger(
+                place(repair),
+                ledger=ledger,
+                service=tell_one("service", service),
+                to=sys.stdout,
+            )
+        )
     from qwenbatch.cli.told import tell_one  # noqa: PLC0415 - start-up
     from qwenbatch.wiring.doctor import Patient, tell_doctor  # noqa: PLC0415 - start-up
 
     patient = Patient(
+        service=tell_one("service", service),
         gateway=tell_one("gateway", gateway),
         out=None if out is None else place(out),
         ledger=ledger,

@@ -17,16 +17,17 @@ import typer
 
 from qwenbatch.cli import forms
 from qwenbatch.core.budget import Budget
-from qwenbatch.core.money import DEFAULT_PRICE, MicroUSD
+from qwenbatch.core.money import MicroUSD, dollars
 from qwenbatch.core.paths import Template
 from qwenbatch.core.store_url import StoreUrl
 from qwenbatch.core.verdicts import Kind
+from qwenbatch.gateway.doors import DOORS
 from qwenbatch.wiring.settings import (
     DEFAULT_ATTEMPTS,
     DEFAULT_CONCURRENCY,
     DEFAULT_RATE,
+    DEFAULT_SERVICE,
     DEFAULT_TIMEOUT,
-    GATEWAY,
 )
 
 if TYPE_CHECKING:
@@ -65,6 +66,11 @@ class Option(Generic[T]):
     only_typed: bool = False
     of_run: bool = False
     secret: bool = False
+
+
+def _prices() -> str:
+    """What an edit costs at each door, unless it is told."""
+    return ", ".join(f"{dollars(door.price)} ({door.name})" for door in DOORS.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,10 +158,22 @@ class Options:
             "Where the ledger lies, if OUT is in a store or on a network file system.",
         ),
     ] = None
-    gateway: Annotated[
+    service: Annotated[
         str,
-        Option(forms.ENDPOINT, Purpose.PLACES, "The whole endpoint, if not the documented one."),
-    ] = GATEWAY
+        Option(
+            forms.choice(*DOORS),
+            Purpose.PLACES,
+            "Who edits: Pixazo's gateway, DashScope, or any server with OpenAI's images/edits.",
+        ),
+    ] = DEFAULT_SERVICE
+    gateway: Annotated[
+        str | None,
+        Option(
+            forms.ENDPOINT,
+            Purpose.PLACES,
+            "The whole endpoint, if not the service's documented one; openai has none.",
+        ),
+    ] = None
     sandbox: Annotated[
         bool,
         Option(
@@ -165,9 +183,13 @@ class Options:
         ),
     ] = False
     price: Annotated[
-        MicroUSD,
-        Option(forms.PRICE, Purpose.MONEY, "What one edit costs."),
-    ] = DEFAULT_PRICE
+        MicroUSD | None,
+        Option(
+            forms.PRICE,
+            Purpose.MONEY,
+            f"What one edit costs. Default: {_prices()}.",
+        ),
+    ] = None
     max_cost: Annotated[
         MicroUSD | None,
         Option(
@@ -390,7 +412,7 @@ def written(name: str) -> Any:
     declared = f"--{name}"
     if form.wants is forms.Wants.FLAG and not row.option.only_typed:
         declared += f"/--no-{name}"
-    shown = "" if form is forms.ENDPOINT else row.default_shown
+    shown = row.default_shown
     return typer.Option(
         *(word for word in (declared, row.option.short) if word),
         help=row.option.help,

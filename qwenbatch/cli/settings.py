@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from qwenbatch.core.budget import Caps
 from qwenbatch.core.plan import Asked
 from qwenbatch.errors import UsageError
-from qwenbatch.wiring.settings import GATEWAY, RunSettings
+from qwenbatch.gateway.doors import DOORS
+from qwenbatch.wiring.settings import RunSettings
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -29,10 +30,18 @@ def run_settings(told: Told) -> RunSettings:
 
 def settings_of(options: Options, *, source: Place) -> RunSettings:
     """The settings of a run over a source; UsageError as for `run_settings`."""
-    if options.sandbox and options.gateway != GATEWAY:
+    door = DOORS[options.service]
+    if options.sandbox and options.gateway is not None:
         raise UsageError(
             "--sandbox and --gateway exclude each other",
             "a sandbox of your own, from `qwenbatch sandbox`, is reached with --gateway alone",
+        )
+    gateway = options.gateway or door.endpoint
+    if gateway is None and not options.sandbox:
+        raise UsageError(
+            f"--service {door.name} needs --gateway: everybody has a server of their own",
+            "say its whole endpoint, such as --gateway http://127.0.0.1:8000/v1/images/edits;"
+            " or try it out with --sandbox",
         )
     if options.at is not None and options.until is None:
         raise UsageError(
@@ -43,6 +52,8 @@ def settings_of(options: Options, *, source: Place) -> RunSettings:
         RunSettings,
         options,
         source=source,
+        gateway=gateway or "",
+        price=door.price if options.price is None else options.price,
         caps=from_options(Caps, options),
         asked=Asked(
             resend_uncertain=options.resend_uncertain,

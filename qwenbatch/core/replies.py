@@ -11,10 +11,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """An HTTP answer came: as read, and its raw body as far as it is kept."""
+    """An HTTP answer came: as read, its raw body as far as it is kept, and what it means.
+
+    `kind` is None where it is an edited picture.
+    """
 
     answer: Answer
     raw: bytes
+    kind: Kind | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ class Trouble(StrEnum):
 
     FORBIDDEN = "forbidden"
     """The URL has a scheme or a literal address that the rules forbid: lost at once."""
+    GONE = "gone"
+    """The picture came in its answer, and is no longer where it was kept here: lost at once."""
     HOPELESS = "hopeless"
     """Refused address, 403, 404, 410, or content that cannot be verified: lost after a day."""
     PASSING = "passing"
@@ -48,7 +50,7 @@ class Staged:
 
 Fetched: TypeAlias = Staged | Unfetched
 
-_HOPE = {Trouble.FORBIDDEN: 0, Trouble.HOPELESS: 1, Trouble.PASSING: 2}
+_HOPE = {Trouble.FORBIDDEN: 0, Trouble.GONE: 0, Trouble.HOPELESS: 1, Trouble.PASSING: 2}
 
 
 def most_hopeful(failures: Sequence[Unfetched]) -> Unfetched:
@@ -62,7 +64,7 @@ def most_hopeful(failures: Sequence[Unfetched]) -> Unfetched:
 def is_lost(trouble: Trouble, *, age: float) -> bool:
     """Whether a result is given up for lost, `age` seconds after its answer."""
     match trouble:
-        case Trouble.FORBIDDEN:
+        case Trouble.FORBIDDEN | Trouble.GONE:
             return True
         case Trouble.HOPELESS:
             return age >= LOST_AFTER

@@ -258,14 +258,17 @@ RULES: tuple[tuple[Rule, ...], ...] = (
 """The contract's table, most specific first: the first rule that matches names the kind."""
 
 
-def kind_of(answer: Answer) -> Kind | None:
-    """Why this answer is no edited picture; None if it is one. It never raises."""
+def kind_of(answer: Answer, own: tuple[Rule, ...] = ()) -> Kind | None:
+    """Why this answer is no edited picture; None if it is one. It never raises.
+
+    `own` are the rules of one door alone, which go before the shared ones.
+    """
     if answer.url is not None:
         return None
     status = answer.status
     if _OK <= status < _REDIRECTS and answer.inner_status is not None:
         status = answer.inner_status
-    for tier in RULES:
+    for tier in (own, *RULES):
         for rule in tier:
             if rule.matches(answer, status):
                 return rule.kind

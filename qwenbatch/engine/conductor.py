@@ -26,7 +26,7 @@ from qwenbatch.core.money import NOTHING
 from qwenbatch.core.replies import Answered, Broken, Withheld
 from qwenbatch.core.retry import AfterAttempt, Tally, after_attempt
 from qwenbatch.core.states import EditEvent
-from qwenbatch.core.verdicts import VERDICTS, Kind, Verdict, kind_of
+from qwenbatch.core.verdicts import VERDICTS, Kind, Verdict
 from qwenbatch.engine.shield import unbroken
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class Conductor:
                 reply: Reply = Withheld()
             else:
                 self._report(_sent(edit, attempt))
-                reply = await source.post()
+                reply = await source.post(attempt)
                 if isinstance(reply, Withheld):
                     self._report(_unsent(edit, attempt))
         except BaseException:
@@ -169,7 +169,7 @@ class Conductor:
         began: float,
     ) -> AfterAttempt:
         """Make the end of an attempt durable, raw answer and all, before anything acts on it."""
-        kind = reply.kind if isinstance(reply, Broken) else kind_of(reply.answer)
+        kind = reply.kind
         after = after_attempt(kind, tally, self._policy, self._jitter())
         ended = _ended(edit, attempt, reply, kind, after.event)
         await self._ledger.end(ended)

@@ -106,7 +106,9 @@ class Placer:
                     now = await self._book.placement(key, placement.path)
                     if now is not None and now.stamp is not None:
                         saved.append(now)
-            if not settled:
+            if settled:
+                await self._fetcher.forget(key, _urls(edit))
+            else:
                 self._governor.gave_up_placing()
 
     async def _place_one(self, job: _Job, placement: Placement, saved: list[Placement]) -> bool:
@@ -166,7 +168,7 @@ class Placer:
 
     async def _fetch(self, job: _Job, placement: Placement) -> bool:
         """Fetch the result, several times if need be; holding nothing while it waits."""
-        urls = [answer.url for answer in reversed(job.edit.answers) if answer.url]
+        urls = _urls(job.edit)
         failure = Unfetched(Trouble.FORBIDDEN, "no URL of the result is known")
         for wait, later in pairwise((0.0, *job.waits, None)):
             if not urls:
@@ -325,7 +327,12 @@ def _preparation(
 
 def _may_come(failure: Unfetched) -> bool:
     """Whether asking the same URL again could help."""
-    return failure.trouble is not Trouble.FORBIDDEN
+    return failure.trouble not in {Trouble.FORBIDDEN, Trouble.GONE}
+
+
+def _urls(edit: PaidEdit) -> list[str]:
+    """Where an edit's results were put, the newest first."""
+    return [answer.url for answer in reversed(edit.answers) if answer.url]
 
 
 def _size_warning(edit: PaidEdit, staged: Staged) -> str:

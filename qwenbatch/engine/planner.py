@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from qwenbatch.core.events import Planning, RowRefused, RowWarned
 from qwenbatch.core.items import BadRow, Fault, FileSource, InlineSource, Row, UrlSource
+from qwenbatch.core.limits import picture_warnings, text_warnings
 from qwenbatch.core.naming import NameLevel
 from qwenbatch.core.occupancy import REFUSALS, Claim, claim
 from qwenbatch.core.paths import fold
-from qwenbatch.core.pictures import picture_warnings, text_warnings
 from qwenbatch.core.plan import DraftRow, Fate, Judged, KeyedRow, fate_of, key_row
 from qwenbatch.core.sources import Problem, SourceFacts
 from qwenbatch.core.states import EditState
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from qwenbatch.core.holdings import Holding
     from qwenbatch.core.items import Source
+    from qwenbatch.core.limits import Limits
     from qwenbatch.core.occupancy import Occupant
     from qwenbatch.core.paths import Template
     from qwenbatch.core.placements import FileStamp
@@ -55,6 +56,7 @@ class Planner:
         template: Template | None,
         asked: Asked,
         overwrite: bool,
+        limits: Limits,
         manifest: str,
         report: Report,
         cancelled: Callable[[], bool],
@@ -65,6 +67,7 @@ class Planner:
         self._out_path = out_path
         self._asked = asked
         self._overwrite = overwrite
+        self._limits = limits
         self._manifest = manifest
         self._report = report
         self._cancelled = cancelled
@@ -111,6 +114,8 @@ class Planner:
         """A row with its edit's key, or why it is invalid."""
         if type(row) is BadRow:
             return row.faults[0]
+        if (refusal := self._limits.refusal(row)) is not None:
+            return refusal
         facts = found if type(found) is SourceFacts else None
         problem = facts.problem if facts else found
         if type(problem) is Problem:
@@ -122,8 +127,9 @@ class Planner:
 
     def _warn(self, keyed: KeyedRow) -> None:
         picture = keyed.facts.picture if keyed.facts else None
-        warnings = text_warnings(keyed.row.instruction, keyed.row.negative_prompt)
-        for warning in (*(picture_warnings(picture) if picture else ()), *warnings):
+        limits = self._limits
+        warnings = text_warnings(keyed.row.instruction, keyed.row.negative_prompt, limits)
+        for warning in (*(picture_warnings(picture, limits) if picture else ()), *warnings):
             where = self._where(keyed.row.line)
             self._report(RowWarned(where=where, image=keyed.row.image, warning=warning))
 

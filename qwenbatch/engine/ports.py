@@ -144,8 +144,8 @@ class ReadySource(Protocol):
     def handed_over(self) -> bool:
         """Whether the body's last chunk went out: from then on the edit may run."""
 
-    async def post(self) -> Reply:
-        """Send it, once, and wait for the answer."""
+    async def post(self, attempt: AttemptId) -> Reply:
+        """Send it, once, under this attempt's permit, and wait for the answer."""
 
 
 class Gateway(Protocol):
@@ -211,6 +211,9 @@ class Fetcher(Protocol):
 
     async def fetch(self, key: EditKey, url: str, stage: Stage) -> Fetched:
         """Stream an edit's result into a stage, and verify it."""
+
+    async def forget(self, key: EditKey, urls: Sequence[str]) -> None:
+        """Nothing waits for an edit's result any more: what was kept of it here may go."""
 
 
 class Shelf(Protocol):

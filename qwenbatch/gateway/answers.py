@@ -39,25 +39,25 @@ def read_answer(*, status: int, headers: Mapping[str, str], body: bytes, now: fl
     It never raises: a body that cannot be read is an answer that says nothing but its status.
     URLs in its words lose their queries; the result's own URL is as it came.
     """
-    told = _object(body)
-    error = _text(told.get("error"))
-    parts = (error, _text(told.get("message")))
+    told = json_object(body)
+    error = text_of(told.get("error"))
+    parts = (error, text_of(told.get("message")))
     message = without_queries(": ".join(part for part in parts if part))
     return Answer(
         status=status,
         url=_image_url(told),
         inner_status=_inner_status(told),
-        code=without_queries(_text(told.get("code")))[:MAX_CODE],
+        code=without_queries(text_of(told.get("code")))[:MAX_CODE],
         message=message[:MAX_MESSAGE],
         plain_error=bool(error),
         activity=bool(told.get("activityId")),
-        request_id=_text(told.get("request_id"))[:MAX_REQUEST_ID],
+        request_id=text_of(told.get("request_id"))[:MAX_REQUEST_ID],
         usage=_usage(told.get("usage")),
-        retry_after=seconds_to_wait(_retry_after(headers), message, now=now),
+        retry_after=wait_of(headers, message, now=now),
     )
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def json_object(body: bytes) -> dict[str, Any]:
     """The body's JSON object; an empty one where there is none.
 
     The charset that the header claims is not asked: JSON tells its own. A broken letter costs
@@ -76,7 +76,7 @@ def _int(digits: str) -> int | None:
     return int(digits) if len(digits) <= _MAX_DIGITS else None
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
     """A text without what cannot be stored as UTF-8; empty where it is none."""
     if not isinstance(value, str):
         return ""
@@ -96,10 +96,11 @@ def _inner_status(told: dict[str, Any]) -> int | None:
 def _usage(value: object) -> Usage:
     if not isinstance(value, dict):
         return Usage()
-    return Usage(width=_side(value.get("width")), height=_side(value.get("height")))
+    return Usage(width=side_of(value.get("width")), height=side_of(value.get("height")))
 
 
-def _side(value: object) -> int | None:
+def side_of(value: object) -> int | None:
+    """A picture's side in pixels; None where it is none."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MAX_SIDE:
         return value
     return None
@@ -110,7 +111,7 @@ def _image_url(told: dict[str, Any]) -> str | None:
 
     The latter is kept, although no fetcher takes it: it shows that the edit was made, and paid.
     """
-    urls = [text for value in _images(told) if _is_url(text := _text(value))]
+    urls = [text for value in _images(told) if _is_url(text := text_of(value))]
     return next((url for url in urls if _is_web_url(url)), urls[0] if urls else None)
 
 
@@ -126,5 +127,16 @@ def _images(told: dict[str, Any]) -> Iterator[str]:
                 yield image[:MAX_URL]
 
 
-def _retry_after(headers: Mapping[str, str]) -> str | None:
-    return next((text for name, text in headers.items() if name.lower() == "retry-after"), None)
+def web_url_of(text: str) -> str | None:
+    """A text that is an http(s) URL; None otherwise."""
+    return text if _is_web_url(text) else None
+
+
+def header_of(headers: Mapping[str, str], wanted: str) -> str | None:
+    """A header's value, its name in small letters, in whichever letters it came."""
+    return next((text for name, text in headers.items() if name.lower() == wanted), None)
+
+
+def wait_of(headers: Mapping[str, str], message: str, *, now: float) -> float | None:
+    """Seconds to wait by `Retry-After`, or by what the message says."""
+    return seconds_to_wait(header_of(headers, "retry-after"), message, now=now)

@@ -1,4 +1,4 @@
-"""The documented JSON body, in chunks, the last of which is the trigger.
+"""A request's body, in chunks, the last of which is the trigger.
 
 An edit cannot run before its body's last chunk went out. So that chunk is held back until it is
 known that the source is still what was keyed; a body without it costs nothing.
@@ -10,27 +10,27 @@ from typing import TYPE_CHECKING, Never, Protocol
 
 import msgspec
 
-from qwenbatch.core.items import MODEL
 from qwenbatch.errors import QwenbatchError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
-_HEAD = (
-    b'{"model":' + msgspec.json.encode(MODEL) + b',"input":{"messages":'
-    b'[{"role":"user","content":[{"image":"'
-)
+    from qwenbatch.gateway.door import Frame
 
 
-class ImageText(Protocol):
-    """What stands between the quotes behind `"image":`, ready for JSON."""
+class Image(Protocol):
+    """A picture as it stands in a body: the bytes of a file, or text that is ready for JSON."""
+
+    @property
+    def media_type(self) -> str:
+        """Its MIME type; empty for a URL."""
 
     @property
     def length(self) -> int:
         """Its length in bytes."""
 
     def chunks(self) -> AsyncIterator[bytes]:
-        """The text, from its beginning."""
+        """It, from its beginning."""
 
     async def unchanged(self) -> bool:
         """Whether the source is still what was keyed, by its fstat."""
@@ -39,8 +39,10 @@ class ImageText(Protocol):
 class UrlText:
     """An http(s) URL, which the service itself reads: it is always unchanged."""
 
+    media_type = ""
+
     def __init__(self, url: str) -> None:
-        self._text = _json_text(url)
+        self._text = msgspec.json.encode(url)[1:-1]
 
     @property
     def length(self) -> int:
@@ -70,30 +72,13 @@ class RequestBody:
     `length` is that of the whole body in bytes. `handed_over` is true from the moment at which
     the last chunk is given out: from then on the edit may run. `withheld` is true if that chunk
     was kept back because the source had changed or could not be read any more.
-
-    Raises ValueError if a text holds lone surrogates, which no JSON can carry.
     """
 
-    def __init__(
-        self,
-        *,
-        image: ImageText,
-        instruction: str,
-        negative_prompt: str,
-        watermark: bool,
-    ) -> None:
+    def __init__(self, image: Image, frame: Frame) -> None:
         self._image = image
-        parameters = {"negative_prompt": negative_prompt, "watermark": watermark}
-        self._tail = b"".join(
-            (
-                b'"},{"text":"',
-                _json_text(instruction),
-                b'"}]}]},"parameters":',
-                msgspec.json.encode(parameters),
-                b"}",
-            ),
-        )
-        self.length = len(_HEAD) + image.length + len(self._tail)
+        self._frame = frame
+        self.content_type = frame.content_type
+        self.length = len(frame.head) + image.length + len(frame.tail)
         self.handed_over = False
         self.withheld = False
 
@@ -106,7 +91,7 @@ class RequestBody:
         Raises WithheldError instead of giving out the last chunk if the source is no longer what
         was keyed: changed, unreadable, or of another length than promised.
         """
-        yield _HEAD
+        yield self._frame.head
         left = self._image.length
         pieces = self._image.chunks()
         try:
@@ -122,7 +107,7 @@ class RequestBody:
             self._withhold()
         await before_last()
         self.handed_over = True
-        yield self._tail
+        yield self._frame.tail
 
     async def _next(self, pieces: AsyncIterator[bytes]) -> bytes | None:
         try:
@@ -139,8 +124,3 @@ class RequestBody:
     def _withhold(self) -> Never:
         self.withheld = True
         raise WithheldError
-
-
-def _json_text(text: str) -> bytes:
-    """A text as it stands between JSON's quotes."""
-    return msgspec.json.encode(text)[1:-1]

@@ -7,8 +7,8 @@ and it rules out what a kept connection brings: a server that closes it just as 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol, Self
 
 import anyio
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
@@ -17,7 +17,7 @@ from yarl import URL
 from qwenbatch.core.replies import Answered, Broken, Withheld
 from qwenbatch.core.verdicts import Kind, Verdict, kind_of, verdict_of
 from qwenbatch.errors import UsageError
-from qwenbatch.gateway.answers import read_answer
+from qwenbatch.gateway.lifting import Lifter
 from qwenbatch.gateway.patience import Patience
 from qwenbatch.gateway.patient_socket import patient_socket
 from qwenbatch.gateway.proxies import DEMANDS_PASSWORD, PASSWORD_HEADER, Proxies
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from qwenbatch.core.replies import Reply
     from qwenbatch.core.subscription_key import SubscriptionKey
     from qwenbatch.gateway.body import RequestBody
+    from qwenbatch.gateway.door import Door
 
 CONNECT_SECONDS = 10.0
 """The longest that a connection may take: name, TCP and TLS together."""
@@ -43,23 +44,37 @@ MAX_ANSWER_BYTES = 16 * 1024 * 1024
 MAX_RAW_BYTES = 1024 * 1024
 """How much of an answer's body is kept."""
 
-_KEY_HEADER = "Ocp-Apim-Subscription-Key"
+MAX_PICTURE_BYTES = 64 * 1024 * 1024
+"""The largest picture that is taken out of an answer: a larger one could not be placed either."""
+
+
+class Album(Protocol):
+    """Keeps the picture that comes within one answer. Every failure of the disk is a DiskError."""
+
+    async def write(self, piece: bytes) -> None:
+        """The picture's next bytes."""
+
+    async def keep(self) -> str:
+        """It came whole: make it durable. The URL under which it is found."""
 
 
 @dataclass(slots=True)
 class _Heard:
-    """What of an answer has come so far."""
+    """What of an answer has come so far, but for a picture that was lifted out of it."""
 
+    lifter: Lifter
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytearray = field(default_factory=bytearray)
+    picture_bytes: int = 0
+    picture_url: str | None = None
 
 
 class GatewayClient:
     """Sends edits, for as long as its context is open.
 
-    `url` is the whole endpoint; `timeout` is in seconds, once for the upload and once more for
-    the answer; `wall` tells seconds since the epoch.
+    `url` is the whole endpoint, which `door` says how to speak to; `timeout` is in seconds, once
+    for the upload and once more for the answer; `wall` tells seconds since the epoch.
 
     Raises UsageError if the URL is none.
     """
@@ -67,20 +82,17 @@ class GatewayClient:
     def __init__(
         self,
         *,
+        door: Door,
         url: str,
-        key: SubscriptionKey,
+        key: SubscriptionKey | None,
         timeout: float,
         wall: Callable[[], float],
         user_agent: str,
         proxies: Proxies | None = None,
     ) -> None:
+        self._door = door
         self._url = _endpoint(url)
-        self._headers = {
-            "Content-Type": "application/json",
-            "Cache-Control": "no-cache",
-            "Accept": "application/json",
-            "User-Agent": user_agent,
-        }
+        self._headers = {"Accept": "application/json", "User-Agent": user_agent, **door.headers}
         self._key = key
         self._redactor = Redactor(key)
         self._timeout = timeout
@@ -109,8 +121,11 @@ class GatewayClient:
             with anyio.move_on_after(CONNECT_SECONDS, shield=True):
                 await self._session.close()
 
-    async def post(self, body: RequestBody) -> Reply:
+    async def post(self, body: RequestBody, album: Album | None = None) -> Reply:
         """Send one edit and wait for its answer. Only cancellation and defects are raised.
+
+        A picture that comes within the answer goes to `album`, whose DiskError is raised too, and
+        is durable when this returns; without an album it is left out.
 
         When it returns or raises, the body's source is no longer read from. An answer whose own
         body broke off counts by what of it came. One that leaves open whether the edit ran, but
@@ -119,22 +134,24 @@ class GatewayClient:
         with anyio.CancelScope() as scope:
             patience = Patience(scope, CONNECT_SECONDS)
             upload = Upload(body, on_progress=lambda: patience.grant(self._timeout))
-            heard = _Heard()
+            heard = _Heard(Lifter(self._door.pictures))
             try:
-                reason = await self._exchange(upload, heard)
+                reason = await self._exchange(upload, heard, album)
             finally:
                 patience.end()
         if scope.cancelled_caught:
             reason = self._overdue(upload, body)
         if upload.defect is not None:
             raise upload.defect
+        if album is not None and heard.lifter.lifted and _is_picture(heard.picture_bytes):
+            heard.picture_url = await album.keep()
         return self._reply(body, heard, reason)
 
-    async def _exchange(self, upload: Upload, heard: _Heard) -> str:
+    async def _exchange(self, upload: Upload, heard: _Heard, album: Album | None) -> str:
         """Send and listen; why no answer came, if none did."""
         whole = False
         try:
-            await self._listen(upload, heard)
+            await self._listen(upload, heard, album)
             whole = True
         except NETWORK_ERRORS as error:
             return reason_of(error)
@@ -147,10 +164,10 @@ class GatewayClient:
                 await upload.wait_ended()
         return ""
 
-    async def _listen(self, upload: Upload, heard: _Heard) -> None:
+    async def _listen(self, upload: Upload, heard: _Heard, album: Album | None) -> None:
         if self._session is None:
             raise RuntimeError("the client is used outside its context")
-        to_gateway, to_proxy = self._shown()
+        to_gateway, to_proxy = self._shown(upload.content_type)
         async with self._session.post(
             self._url,
             data=upload,
@@ -162,14 +179,20 @@ class GatewayClient:
             heard.headers = response.headers
             heard.status = response.status
             while data := await response.content.readany():
+                if self._door.pictures:
+                    data, picture = heard.lifter.feed(data)
+                    heard.picture_bytes += len(picture)
+                    if picture and album is not None and _is_picture(heard.picture_bytes):
+                        await album.write(picture)
                 heard.body += data[: MAX_ANSWER_BYTES - len(heard.body)]
-                if len(heard.body) >= MAX_ANSWER_BYTES:
+                over = heard.picture_bytes > MAX_PICTURE_BYTES
+                if over or len(heard.body) >= MAX_ANSWER_BYTES:
                     response.close()
                     return
 
-    def _shown(self) -> tuple[dict[str, str], dict[str, str] | None]:
+    def _shown(self, content_type: str) -> tuple[dict[str, str], dict[str, str] | None]:
         """The headers of the request, and those of a CONNECT, if there is one."""
-        request = self._headers | {_KEY_HEADER: SecretHeader(self._key.revealed)}
+        request = {**self._headers, "Content-Type": content_type, **self._door.key.shown(self._key)}
         if self._proxy is None:
             return request, None
         password = self._proxy.authorization
@@ -194,21 +217,29 @@ class GatewayClient:
             # Over plain http: a tunnel that is refused never gets as far as a status of its own.
             return Broken(Kind.UNREACHABLE, REFUSED_BY_PROXY.format(heard.status))
         raw = bytes(heard.body)
-        answer = read_answer(
+        answer = self._door.read(
             status=heard.status,
             headers=heard.headers,
             body=raw,
             now=self._wall(),
         )
         answer = self._redactor.answer(answer)
-        if not body.handed_over and verdict_of(kind_of(answer)) is Verdict.UNCERTAIN:
+        if heard.picture_url is not None:
+            answer = replace(answer, url=heard.picture_url)
+        kind = kind_of(answer, self._door.rules)
+        if not body.handed_over and verdict_of(kind) is Verdict.UNCERTAIN:
             if body.withheld:
                 return Withheld()
             return Broken(
                 Kind.UNREACHABLE,
                 f"status {heard.status} came before the request was sent whole",
             )
-        return Answered(answer, self._redactor.data(raw[:MAX_RAW_BYTES]))
+        return Answered(answer, self._redactor.data(raw[:MAX_RAW_BYTES]), kind)
+
+
+def _is_picture(size: int) -> bool:
+    """Whether so many bytes can be a picture that is kept."""
+    return 0 < size <= MAX_PICTURE_BYTES
 
 
 def _endpoint(text: str) -> URL:

@@ -29,14 +29,15 @@ class Redactor:
     """Puts `***` in the place of one key, in whichever way it is written.
 
     Known are: any case; JSON's, URLs' and HTML's escapes of single letters; UTF-16 and UTF-32. A
-    text that ends amid the key loses that beginning, if it is of 6 letters at least.
+    text that ends amid the key loses that beginning, if it is of 6 letters at least. Where there is
+    no key nothing is taken out.
     """
 
-    def __init__(self, key: SubscriptionKey) -> None:
-        text = key.revealed
+    def __init__(self, key: SubscriptionKey | None) -> None:
+        text = "" if key is None else key.revealed
         self._secret = len(text) >= LEAST_KEY
         self._find = re.compile(r"\x00{0,3}".join(map(_spellings, text)), re.IGNORECASE)
-        self._key = key
+        self._text = text
 
     def text(self, text: str) -> str:
         """A text without the key."""
@@ -59,7 +60,7 @@ class Redactor:
         )
 
     def _without_start(self, text: str) -> str:
-        key = self._key.revealed.casefold()
+        key = self._text.casefold()
         end = text[1 - len(key) :].casefold()
         for length in range(len(key) - 1, LEAST_START - 1, -1):
             if end.endswith(key[:length]):

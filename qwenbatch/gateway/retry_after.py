@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC
-from email.utils import parsedate_to_datetime
 
 MAX_WAIT = 10 * 365 * 86_400.0
 """The longest wait that is told, in seconds: what is longer, or no number, counts as this."""
@@ -41,6 +40,9 @@ def _by_header(text: str, now: float) -> float | None:
 
 def _by_date(text: str, now: float) -> float | None:
     """A moment that has passed is no wait at all."""
+    # Most of the start-up of --help would be this import's.
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - see above
+
     try:
         moment = parsedate_to_datetime(text)
         return max(0.0, (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now)

@@ -39,7 +39,7 @@ class Upload(Payload):
     _autoclose = True
 
     def __init__(self, body: RequestBody, *, on_progress: Callable[[], None]) -> None:
-        super().__init__(body, content_type="application/json")
+        super().__init__(body, content_type=body.content_type)
         self._size = body.length
         self._body = body
         self._on_progress = on_progress

@@ -1,4 +1,4 @@
-"""A source on its way to the gateway: the text of its data URI, made from the file in chunks."""
+"""A source on its way to the gateway: its bytes or its data URI, made from the file in chunks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import anyio
 import pybase64
 
 from qwenbatch.core.items import InlineSource
+from qwenbatch.core.limits import MODEL_LIMITS, PictureForm
 from qwenbatch.errors import DiskError, PictureError
 from qwenbatch.imaging.quick_read import read_into
 from qwenbatch.imaging.sources import LocalSource, file_of, open_file, opened, stamp_of
@@ -20,23 +21,26 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-    from qwenbatch.core.pictures import Format
+    from qwenbatch.core.limits import Limits
+    from qwenbatch.core.pictures import Format, Picture
     from qwenbatch.core.sources import SourceFacts, SourceStamp
 
 CHUNK = 3 * 64 * 1024
 """Bytes of a picture that are in memory at once; a multiple of 3, so that base64 can be joined."""
 
 
-class DataUri:
-    """The text of a data URI that never is in memory whole.
+class Cargo:
+    """A picture's bytes, or the text of its data URI, that never are in memory whole.
 
-    `data` holds the bytes from `offset` on, `size` of them; `verbatim` says that they are base64
-    already. `watched` is the source's file, as it was when it was keyed.
+    `data` holds the bytes from `offset` on, `size` of them; `verbatim` says that they go as they
+    are: as bytes, or because they are base64 already. `watched` is the source's file, as it was
+    when it was keyed.
     """
 
     def __init__(
         self,
         *,
+        form: PictureForm,
         format_: Format,
         data: BinaryIO,
         offset: int,
@@ -45,11 +49,13 @@ class DataUri:
         watched: int,
         stamp: SourceStamp,
     ) -> None:
-        self._head = f"data:{format_.value};base64,".encode()
+        self.media_type = format_.value
+        as_uri = form is PictureForm.DATA_URI
+        self._head = f"data:{format_.value};base64,".encode() if as_uri else b""
         self._data = data
         self._offset = offset
         self._size = size
-        self._verbatim = verbatim
+        self._verbatim = verbatim or not as_uri
         self._watched = watched
         self._stamp = stamp
 
@@ -81,18 +87,19 @@ class DataUri:
 
 
 class Carrier:
-    """Makes sources ready to be sent; re-encodes where it must, one a core at the most.
+    """Makes sources ready to be sent as `limits` say; re-encodes where it must, one a core at most.
 
     `scratch` is the folder for what is re-encoded: unnamed files, gone with the process.
     """
 
-    def __init__(self, *, scratch: Path, cores: int) -> None:
+    def __init__(self, *, scratch: Path, cores: int, limits: Limits = MODEL_LIMITS) -> None:
         self._scratch = scratch
+        self._limits = limits
         self._encoders = anyio.CapacityLimiter(cores)
 
     @asynccontextmanager
-    async def ready(self, source: LocalSource, facts: SourceFacts) -> AsyncIterator[DataUri | None]:
-        """The data URI of a keyed source; None if its file is no longer what was keyed.
+    async def ready(self, source: LocalSource, facts: SourceFacts) -> AsyncIterator[Cargo | None]:
+        """A keyed source's picture; None if its file is no longer what was keyed.
 
         Raises PictureError if it must be re-encoded and turns out to be damaged or unreadable,
         DiskError if there is no room for what comes of it.
@@ -109,9 +116,13 @@ class Carrier:
         with watched:
             if stamp_of(os.fstat(watched.fileno())) != facts.stamp:
                 yield None
-            elif picture.reencode is None:
+            elif not self._goes_as_it_lies(source, picture):
+                async with self._made(source, facts, watched.fileno()) as cargo:
+                    yield cargo
+            else:
                 inline = isinstance(source, InlineSource)
-                yield DataUri(
+                yield Cargo(
+                    form=self._limits.form,
                     format_=picture.format,
                     data=watched,
                     offset=source.offset if isinstance(source, InlineSource) else 0,
@@ -120,26 +131,31 @@ class Carrier:
                     watched=watched.fileno(),
                     stamp=facts.stamp,
                 )
-            else:
-                async with self._encoded(source, facts, watched.fileno()) as uri:
-                    yield uri
+
+    def _goes_as_it_lies(self, source: LocalSource, picture: Picture) -> bool:
+        """Whether the very bytes in the source's file go out."""
+        base64 = isinstance(source, InlineSource)
+        fits = not base64 or self._limits.form is PictureForm.DATA_URI
+        return fits and self._limits.takes_as_it_is(picture)
 
     @asynccontextmanager
-    async def _encoded(
+    async def _made(
         self,
         source: LocalSource,
         facts: SourceFacts,
         watched: int,
-    ) -> AsyncIterator[DataUri]:
+    ) -> AsyncIterator[Cargo]:
+        as_it_is = facts.picture is not None and self._limits.takes_as_it_is(facts.picture)
         with _scratch_file(self._scratch) as file:
             format_ = await anyio.to_thread.run_sync(
-                _encode_into,
+                _copy_into if as_it_is else _encode_into,
                 source,
                 facts,
                 file,
                 limiter=self._encoders,
             )
-            yield DataUri(
+            yield Cargo(
+                form=self._limits.form,
                 format_=format_,
                 data=file,
                 offset=0,
@@ -178,10 +194,27 @@ def _encode_into(source: LocalSource, facts: SourceFacts, to: BinaryIO) -> Forma
             format_, data = encode(file, facts.picture)
     except OSError as error:
         raise PictureError(f"it cannot be read: {error.strerror or error}") from error
+    _write(data, to)
+    return format_
+
+
+def _copy_into(source: LocalSource, facts: SourceFacts, to: BinaryIO) -> Format:
+    """The bytes of a picture that lies as base64 in a manifest."""
+    if facts.picture is None:
+        raise PictureError("it holds no picture")
+    try:
+        with opened(source) as (file, _):
+            data = file.read()
+    except OSError as error:
+        raise PictureError(f"it cannot be read: {error.strerror or error}") from error
+    _write(data, to)
+    return facts.picture.format
+
+
+def _write(data: bytes, to: BinaryIO) -> None:
     view = memoryview(data)
     try:
         while view:
             view = view[to.write(view) :]
     except OSError as error:
         raise _no_room(error) from error
-    return format_

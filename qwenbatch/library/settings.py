@@ -14,8 +14,8 @@ from qwenbatch.wiring.settings import (
     DEFAULT_ATTEMPTS,
     DEFAULT_CONCURRENCY,
     DEFAULT_RATE,
+    DEFAULT_SERVICE,
     DEFAULT_TIMEOUT,
-    GATEWAY,
 )
 
 if TYPE_CHECKING:
@@ -33,8 +33,9 @@ Dollars: TypeAlias = "str | int | float | Decimal"
 class Settings:
     """A run's settings; each is the option of `qwenbatch run` with its name, and has its default.
 
-    Amounts are US dollars: `"25"`, `Decimal("0.055")`. `budget` is one for a calendar period in
-    UTC: `"5/day"`. `at` and `until` are local times of day, `"06:00"`, and mean the next such
+    `service` is `"pixazo"`, `"dashscope"` or `"openai"`; `gateway` and `price` are its own unless
+    told. Amounts are US dollars: `"25"`, `Decimal("0.055")`. `budget` is one for a calendar period
+    in UTC: `"5/day"`. `at` and `until` are local times of day, `"06:00"`, and mean the next such
     moment after a run begins. `max_duration` is `"6h"`, `"1h30m"` or a timedelta; `timeout` is in
     seconds, `rate` in edits a second. `instruction`, `negative_prompt` and `watermark` hold for
     items that do not say otherwise. `retry_kind` are kinds of failure, such as `"moderated"`.
@@ -57,9 +58,10 @@ class Settings:
     sidecar: bool = False
     embed: bool = False
     ledger: StrPath | None = None
-    gateway: str = GATEWAY
+    service: str = DEFAULT_SERVICE
+    gateway: str | None = None
     sandbox: bool = False
-    price: Dollars = "0.055"
+    price: Dollars | None = None
     max_cost: Dollars | None = None
     budget: str | None = None
     canary: int = 0

@@ -68,7 +68,10 @@ def _lost(done: Repair) -> Iterator[str]:
             " look like ones that were never sent"
         )
     if not done.service_read:
-        yield f"its service could not be read: {done.service}, by what lies in the folder"
+        yield (
+            f"its service could not be read: {done.service}, by what lies in the folder"
+            " or by --service"
+        )
     if done.lost_money:
         yield "MONEY MAY BE UNACCOUNTED FOR: edits or attempts were lost, some perhaps paid"
         yield "  caps count only what was saved; results in place are safe: no run overwrites them"

@@ -31,6 +31,11 @@ class OutFolders:
         """Where results are staged until they are whole."""
         return self.own / "tmp"
 
+    @property
+    def answers(self) -> Path:
+        """Where pictures lie that came within their answers, until they are in place."""
+        return self.own / "answers"
+
     def make(self) -> None:
         """Make OUT, and our folders in it for us alone to read, durably.
 

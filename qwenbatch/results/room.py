@@ -15,10 +15,11 @@ USUAL_BYTES = 8 * 1024 * 1024
 
 
 class Room:
-    """The room left below one OUT."""
+    """The room left below one OUT; a result on its way takes it up so many times over."""
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Path, *, copies: int = 1) -> None:
         self._out = out
+        self._copies = copies
         self._largest = USUAL_BYTES
 
     def saw(self, size: int) -> None:
@@ -28,4 +29,4 @@ class Room:
     def holds(self, results: int) -> bool:
         """Whether that many more results fit; DiskError if the disk is gone."""
         with translated(self._out):
-            return shutil.disk_usage(self._out).free >= results * self._largest
+            return shutil.disk_usage(self._out).free >= results * self._copies * self._largest

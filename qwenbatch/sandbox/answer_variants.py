@@ -156,3 +156,33 @@ ANSWER_VARIANTS: tuple[Variant, ...] = (
         conduct=Conduct.EARLY,
     ),
 )
+
+
+def success_variants(success: dict[str, object], *, padded: str) -> tuple[Variant, ...]:
+    """Mischief with an answer that is another door's success; `padded` is a field that may grow."""
+    whole = shapes.as_json(success)
+    huge = shapes.as_json({**success, padded: PADDING_MARK.decode()})
+    mistyped = shapes.as_json({**success, "usage": "none", "created": [], "request_id": 5})
+    return (
+        *(
+            variant
+            for variant in ANSWER_VARIANTS
+            if variant.kind in {_K.ANSWER_EMPTY, _K.ANSWER_HTML, _K.ANSWER_NEVER}
+        ),
+        _answer(_K.ANSWER_CUT, "cut", whole, conduct=Conduct.SHORT_BODY),
+        _answer(_K.ANSWER_HUGE, "huge", huge),
+        _answer(_K.ANSWER_WRONG_TYPES, "sides", mistyped),
+        _answer(
+            _K.ANSWER_WRONG_CHARSET,
+            "lying",
+            whole,
+            content_type="application/json; charset=utf-16",
+        ),
+        _answer(_K.ANSWER_WRONG_CHARSET, "text", whole, content_type="text/plain"),
+        _answer(_K.ANSWER_SHORT, "short", shapes.as_json(_shortest(success))),
+    )
+
+
+def _shortest(success: dict[str, object]) -> dict[str, object]:
+    """What must be there for a result to be found."""
+    return {name: value for name, value in success.items() if name in {"output", "data"}}

@@ -14,11 +14,12 @@ from qwenbatch.sandbox.faults import (
     Fault,
     FaultKind,
 )
-from qwenbatch.sandbox.variant_table import variants_of
+from qwenbatch.sandbox.fronts import FRONTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from qwenbatch.sandbox.front import Front
     from qwenbatch.sandbox.variants import Variant
 
 MAX_SCRIPTED = 10_000
@@ -37,12 +38,12 @@ class FaultPlan:
         self._shares = tuple(shares.items())
         self._random = Random(seed)  # noqa: S311 - draws must be repeatable, not secret
         self._queue: deque[_Scripted] = deque()
-        self._turns: Counter[FaultKind] = Counter()
+        self._turns: Counter[tuple[str, FaultKind]] = Counter()
 
     def script(self, fault: Fault) -> None:
         """Queues a fault; ValueError if its variant is unknown or the queue is full."""
         if fault.variant is not None:
-            _named_variant(fault.kind, fault.variant)
+            _named_variant(fault.kind, fault.variant, _ALL)
         if len(self._queue) >= MAX_SCRIPTED:
             raise ValueError(f"{MAX_SCRIPTED} faults are queued already: clear them first")
         posts = 1 if fault.kind in RESULT_KINDS else fault.times
@@ -80,13 +81,16 @@ class FaultPlan:
                 return self._taken(scripted)
         return drawn
 
-    def variant(self, fault: Fault) -> Variant:
-        """The variant that is served: the one named, else the kind's usual ones in turn."""
+    def variant(self, fault: Fault, front: Front) -> Variant:
+        """The variant that is served: the one named, else the kind's usual ones there in turn.
+
+        One that is named is served as it is, also where it is another door's.
+        """
         if fault.variant is not None:
-            return _named_variant(fault.kind, fault.variant)
-        usual = [variant for variant in variants_of(fault.kind) if variant.usual]
-        turn = self._turns[fault.kind]
-        self._turns[fault.kind] += 1
+            return _named_variant(fault.kind, fault.variant, (*front.variants, *_ALL))
+        usual = [each for each in front.variants if each.kind is fault.kind and each.usual]
+        turn = self._turns[front.name, fault.kind]
+        self._turns[front.name, fault.kind] += 1
         return usual[turn % len(usual)]
 
     def _taken(self, scripted: _Scripted) -> Fault:
@@ -97,10 +101,13 @@ class FaultPlan:
         return scripted.fault
 
 
-def _named_variant(kind: FaultKind, name: str) -> Variant:
-    variants = variants_of(kind)
+_ALL = tuple(variant for front in FRONTS.values() for variant in front.variants)
+
+
+def _named_variant(kind: FaultKind, name: str, among: tuple[Variant, ...]) -> Variant:
+    variants = [variant for variant in among if variant.kind is kind]
     for variant in variants:
         if variant.name == name:
             return variant
-    known = "; ".join(variant.name for variant in variants) or "none"
+    known = "; ".join(dict.fromkeys(variant.name for variant in variants)) or "none"
     raise ValueError(f"{kind} has no variant {name!r}; known are: {known}")

@@ -48,12 +48,21 @@ class LinkedImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What a request asks for, texts as they were sent."""
+    """What a request asks for, texts as they were sent.
+
+    `most_characters` are those of the instruction and of the negative prompt behind which they are
+    cut silently, None: they are not; `at_url`: the result is asked for at a URL.
+    """
 
     image: InlineImage | LinkedImage
     instruction: str
     negative_prompt: str
     watermark: bool
+    most_characters: tuple[int, int] | None = (
+        MAX_INSTRUCTION_CHARACTERS,
+        MAX_NEGATIVE_PROMPT_CHARACTERS,
+    )
+    at_url: bool = True
 
     @property
     def image_name(self) -> str:
@@ -67,17 +76,20 @@ class Order:
     @property
     def applied_instruction(self) -> str:
         """What is left of the instruction: the service cuts it silently."""
-        return self.instruction[:MAX_INSTRUCTION_CHARACTERS]
+        cut = self.instruction_characters_cut
+        return self.instruction[: len(self.instruction) - cut]
 
     @property
     def instruction_characters_cut(self) -> int:
         """How many characters of the instruction are ignored."""
-        return max(0, len(self.instruction) - MAX_INSTRUCTION_CHARACTERS)
+        most = self.most_characters
+        return 0 if most is None else max(0, len(self.instruction) - most[0])
 
     @property
     def negative_prompt_characters_cut(self) -> int:
         """How many characters of the negative prompt are ignored."""
-        return max(0, len(self.negative_prompt) - MAX_NEGATIVE_PROMPT_CHARACTERS)
+        most = self.most_characters
+        return 0 if most is None else max(0, len(self.negative_prompt) - most[1])
 
 
 def fingerprint(order: Order) -> str:

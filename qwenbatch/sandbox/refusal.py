@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
-
-from qwenbatch.sandbox import shapes
-
 
 class RefusalError(Exception):
-    """A request is refused: `outcome` for the books, the rest for the wire."""
+    """A request is refused: `outcome` for the books, the rest for the wire.
+
+    `error` is the short text of the service's own page, `code` the model service's code; each
+    front says it in a shape of its own, unless `body` is what it says.
+    """
 
     def __init__(
         self,
         *,
         outcome: str,
         status: int,
-        body: bytes,
+        message: str,
+        error: str = "",
+        code: str = "",
+        body: bytes | None = None,
         headers: tuple[tuple[str, str], ...] = (),
     ) -> None:
-        super().__init__(outcome, status, body)
+        super().__init__(outcome, status, message)
         self.outcome = outcome
         self.status = status
+        self.message = message
+        self.error = error
+        self.code = code
         self.body = body
-        self.headers = (shapes.JSON_TYPE, *headers)
+        self.headers = headers
 
 
 def refused_plainly(status: int, error: str, message: str, *, outcome: str) -> RefusalError:
-    """A refusal in the shape of the service's own page."""
-    return RefusalError(
-        outcome=outcome,
-        status=status,
-        body=shapes.plain_body(error, message),
-    )
+    """A refusal as the service's own page words it."""
+    return RefusalError(outcome=outcome, status=status, message=message, error=error)
 
 
 def invalid_request(message: str) -> RefusalError:
@@ -46,12 +48,8 @@ def refused_by_model(
     status: int = 400,
     outcome: str = "refused_invalid",
 ) -> RefusalError:
-    """A refusal in the shape of the model service."""
-    return RefusalError(
-        outcome=outcome,
-        status=status,
-        body=shapes.model_body(str(uuid4()), code, message),
-    )
+    """A refusal as the model service words it."""
+    return RefusalError(outcome=outcome, status=status, message=message, code=code)
 
 
 def invalid_parameter(message: str) -> RefusalError:

@@ -11,10 +11,10 @@ from aiohttp import web
 from qwenbatch.sandbox import shapes
 from qwenbatch.sandbox.bookkeeping import Bookkeeper
 from qwenbatch.sandbox.control import Control, routes_of
-from qwenbatch.sandbox.delivery import KEY_HEADER, RESULTS_PATH, Delivery
-from qwenbatch.sandbox.door import MAX_BODY_BYTES
-from qwenbatch.sandbox.endpoint import ENDPOINT_PATH, Endpoint, Parts
+from qwenbatch.sandbox.delivery import RESULTS_PATH, Delivery, shows_key
+from qwenbatch.sandbox.endpoint import Endpoint, Parts
 from qwenbatch.sandbox.fault_plan import FaultPlan
+from qwenbatch.sandbox.fronts import FRONTS
 from qwenbatch.sandbox.own_files import make_folder, write_file
 from qwenbatch.sandbox.settings import SandboxError, SandboxSettings
 from qwenbatch.sandbox.shelf import Shelf
@@ -23,7 +23,7 @@ from qwenbatch.sandbox.wire import whole_answer
 from qwenbatch.sandbox.workshop import Workshop
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -65,8 +65,13 @@ class Sandbox:
 
     @property
     def url(self) -> str:
-        """The whole edit endpoint."""
-        return f"{self.base_url}{ENDPOINT_PATH}"
+        """The whole edit endpoint of the first door, Pixazo's."""
+        return next(iter(self.urls.values()))
+
+    @property
+    def urls(self) -> Mapping[str, str]:
+        """The whole edit endpoint of every door, by the service whose contract it keeps."""
+        return {name: f"{self.base_url}{front.path}" for name, front in FRONTS.items()}
 
     @property
     def books(self) -> Books:
@@ -187,11 +192,13 @@ class Sandbox:
 async def serve(settings: SandboxSettings, *, announce: Callable[[str], None]) -> None:
     """Runs a sandbox until cancelled.
 
-    `announce` is called once, when the sandbox answers, with one line whose last word is the
-    whole endpoint. Raises SandboxError if it cannot start.
+    `announce` is called when the sandbox answers, with a line for each door whose last word is
+    the whole endpoint, Pixazo's first. Raises SandboxError if it cannot start.
     """
     async with Sandbox(settings) as sandbox:
         announce(f"The sandbox with the key {sandbox.key} answers at {sandbox.url}")
+        for name, url in list(sandbox.urls.items())[1:]:
+            announce(f"with --service {name} at {url}")
         await asyncio.get_running_loop().create_future()
 
 
@@ -206,14 +213,15 @@ def _app(
         try:
             return await handler(request)
         except web.HTTPNotFound:
-            if KEY_HEADER in request.headers and request.path == "/moved":
+            if shows_key(request) and request.path == "/moved":
                 books.leaked()
             return _refused(404, "Endpoint not found")
         except web.HTTPMethodNotAllowed as error:
             return _refused(405, "Method not allowed", ("Allow", error.headers["Allow"]))
 
-    app = web.Application(middlewares=[refuse_in_shape], client_max_size=MAX_BODY_BYTES)
-    app.add_routes([web.post(ENDPOINT_PATH, endpoint.post)])
+    most = max(front.most_bytes for front in FRONTS.values())
+    app = web.Application(middlewares=[refuse_in_shape], client_max_size=most)
+    app.add_routes([web.post(front.path, endpoint.behind(front)) for front in FRONTS.values()])
     app.add_routes(routes_of(control=control, delivery=delivery, results_path=RESULTS_PATH))
     return app
 

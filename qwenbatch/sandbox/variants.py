@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from email.utils import formatdate
 from enum import StrEnum
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 
 RESULT_URL_MARK = b"@result-url@"
 """Stands in a variant's body for the result's URL."""
+
+RESULT_PICTURE_MARK = b"@result-picture@"
+"""Stands in a variant's body for the result itself, in base64."""
 
 PADDING_MARK = b"@padding@"
 """Stands in a variant's body for `PADDING_BYTES` letters."""
@@ -33,6 +37,8 @@ class Shape(StrEnum):
     """`{"request_id": …, "code": …, "message": …}`."""
     DUMP = "dump"
     """The whole success dump with a failure in it, inside HTTP 200."""
+    ERROR = "error"
+    """`{"error": {…}}` or `{"detail": …}`, of servers with OpenAI's door."""
     BARE = "bare"
     """No JSON object, or nothing at all."""
 
@@ -87,9 +93,11 @@ class Variant:
     conduct: Conduct = Conduct.ANSWER
     usual: bool = True
 
-    def answer(self, *, result_url: str, now: float) -> Answer:
+    def answer(self, *, result_url: str, now: float, picture: bytes = b"") -> Answer:
         """What goes on the wire at `now` (seconds since 1970), marks filled in."""
         body = self.body.replace(RESULT_URL_MARK, result_url.encode())
+        if RESULT_PICTURE_MARK in body:
+            body = body.replace(RESULT_PICTURE_MARK, base64.b64encode(picture))
         if PADDING_MARK in body:
             body = body.replace(PADDING_MARK, b"x" * PADDING_BYTES)
         date = formatdate(int(now) + 2, usegmt=True)

@@ -23,6 +23,10 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+MOST_LETTERS = 800
+"""So much of an instruction is written into a picture: more could not be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class MadeEdit:
     """A finished result: a PNG without alpha, and its size in pixels."""
@@ -50,7 +54,7 @@ def make_edit(
     for edit in named:
         image = edit.apply(image)
     if not named:
-        write_instruction(image, instruction)
+        write_instruction(image, instruction[:MOST_LETTERS])
     if watermark:
         put_watermark(image)
     png = BytesIO()

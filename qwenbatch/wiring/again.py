@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from qwenbatch.core.money import DEFAULT_PRICE, dollars
+from qwenbatch.core.money import dollars
 from qwenbatch.wiring.places import absolute
 from qwenbatch.wiring.settings import (
     DEFAULT_ATTEMPTS,
     DEFAULT_CONCURRENCY,
     DEFAULT_RATE,
+    DEFAULT_SERVICE,
     DEFAULT_TIMEOUT,
-    GATEWAY,
 )
 
 if TYPE_CHECKING:
@@ -38,12 +38,13 @@ def _options(settings: RunSettings) -> Iterator[str]:
     if settings.ledger is not None:
         yield from ("--ledger", os.path.abspath(settings.ledger))  # noqa: PTH100 - resolve would follow links
     for option, value, default in (
-        ("--gateway", settings.gateway, GATEWAY),
+        ("--service", settings.service, DEFAULT_SERVICE),
+        ("--gateway", settings.gateway, settings.door.endpoint or ""),
         ("--instruction", settings.instruction, None),
         ("--negative-prompt", settings.negative_prompt, ""),
         ("--name", settings.name, None),
         ("--limit", settings.limit, None),
-        ("--price", _amount(settings.price), _amount(DEFAULT_PRICE)),
+        ("--price", _amount(settings.price), _amount(settings.door.price)),
         ("--max-cost", None if caps.max_cost is None else _amount(caps.max_cost), None),
         ("--budget", None if budget is None else f"{_amount(budget.amount)}/{budget.period}", None),
         ("--concurrency", settings.concurrency, DEFAULT_CONCURRENCY),

@@ -18,11 +18,12 @@ from qwenbatch.engine.planner import PlanCancelledError
 from qwenbatch.engine.shield import unbroken
 from qwenbatch.errors import DiskError
 from qwenbatch.imaging.verify import ResultVerifier
-from qwenbatch.ledger import runs
+from qwenbatch.ledger import kept_pictures, runs
 from qwenbatch.ledger.agenda import Agenda
 from qwenbatch.ledger.ledger import Ledger
 from qwenbatch.ledger.spool import Spool
 from qwenbatch.ledger.spool import read as read_spool
+from qwenbatch.results.kept_pictures import KeptPictures, url_of
 from qwenbatch.results.room import Room
 from qwenbatch.results.shelf import Shelf
 from qwenbatch.wiring.again import command_of
@@ -44,11 +45,15 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from contextlib import AbstractContextManager
 
+    import apsw
     from anyio.abc import TaskStatus
 
+    from qwenbatch.core.attempts import AttemptId
+    from qwenbatch.core.keys import EditKey
     from qwenbatch.core.summary import Estimate, Summary
     from qwenbatch.engine.ports import Approve, Report
     from qwenbatch.gateway.proxies import Proxies
+    from qwenbatch.ledger.spool import SpooledEnd
     from qwenbatch.ledger.writer import Writer
     from qwenbatch.wiring.opening import OpenLedger
     from qwenbatch.wiring.planning import Rows
@@ -101,7 +106,10 @@ class Batch:
         self._began = self._clock.monotonic()
         self._out = out_at(settings.out_folder, settings.ledger)
         self._folders = self._out.folders
-        self._room = Room(self._folders.out)
+        self._kept = KeptPictures(self._folders.answers)
+        # A picture within its answer lies there twice for a moment: as it came, and staged.
+        copies = 2 if settings.door.pictures else 1
+        self._room = Room(self._folders.out, copies=copies)
         desk = Shelf(self._folders, ResultVerifier, self._room.saw, mode=new_files_mode())
         self._shelf = self._out.shelf(desk, self._room.saw)
         self._name = _run_name()
@@ -127,7 +135,7 @@ class Batch:
                 manifest_of(self._settings, self._out.stores)
             )
             if not self._settings.sandbox:
-                api_key()  # a missing one is said before anything is opened
+                api_key(self._settings.door)  # a missing one is said before anything is opened
             proxies = proxies_for(self._settings)
             ledger = stack.enter_context(ledger_to_write(self._settings, self._out))
             writer = ledger.writer
@@ -163,17 +171,27 @@ class Batch:
     async def _begin(self, ledger: OpenLedger, manifest: str) -> int:
         self._shelf.clean()
         spooled = list(read_spool(ledger.spool))
-        return await ledger.writer(
+        pictures = self._kept.left_behind()
+        number = await ledger.writer(
             lambda db: runs.begin(
                 db,
                 name=self._name,
                 manifest=manifest,
-                spooled=spooled,
+                spooled=[*spooled, *self._unheard(db, pictures)],
                 now=self._now(),
                 # What a program states itself, no command starts again.
                 command=() if self._rows else command_of(self._settings),
             ),
         )
+        for key, attempt in await ledger.writer(lambda db: kept_pictures.placed(db, pictures)):
+            await self._kept.forget(key, [url_of(attempt)])
+        return number
+
+    def _unheard(
+        self, db: apsw.Connection, pictures: list[tuple[EditKey, AttemptId]]
+    ) -> list[SpooledEnd]:
+        price, now = self._settings.price, self._now()
+        return kept_pictures.unheard(db, pictures, url_of=url_of, price=price, now=now)
 
     async def _governor(self, writer: Writer, gateway: str) -> Governor:
         settings, now = self._settings, self._clock.monotonic()
@@ -233,6 +251,7 @@ class Batch:
                 folders=self._folders,
                 sources=sources,
                 shelf=self._shelf,
+                kept=self._kept,
                 occupancy=occupancy,
                 ledger=self._ledger(writer, number, spool),
                 agenda=agenda,

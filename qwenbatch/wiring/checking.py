@@ -42,7 +42,7 @@ async def check(
                 run="check",
                 source=str(manifest.path),
                 out=str(out.place),
-                gateway=settings.service,
+                gateway=settings.ledger_service,
                 sandbox=settings.sandbox,
             ),
         )

@@ -6,7 +6,7 @@ import json
 import os
 import shlex
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -17,6 +17,7 @@ from qwenbatch.core.diagnosis import Check, diagnosis_json, diagnosis_status
 from qwenbatch.core.store_url import StoreUrl
 from qwenbatch.errors import QwenbatchError
 from qwenbatch.gateway.addresses import Reach, literal_of, reach_of
+from qwenbatch.gateway.doors import DOORS
 from qwenbatch.gateway.proxied_reach import reach_through
 from qwenbatch.gateway.reach import Unreached, reach
 from qwenbatch.ledger import auditing, database
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from qwenbatch.core.stops import ExitStatus
+    from qwenbatch.gateway.door import Door
     from qwenbatch.gateway.proxies import Proxy
     from qwenbatch.gateway.reach import Reached
     from qwenbatch.wiring.places import Place
@@ -51,9 +53,13 @@ _GROUP_AND_OTHERS = 0o077
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patient:
-    """What is looked at: the gateway's URL, OUT or (None) the folder at hand, its ledger."""
+    """What is looked at: the service, OUT or (None) the folder at hand, its ledger.
 
-    gateway: str
+    `gateway` is its URL, None where the documented one is meant.
+    """
+
+    service: str
+    gateway: str | None
     out: Place | None
     ledger: Path | None
     concurrency: int
@@ -77,9 +83,10 @@ def _checks(patient: Patient, *, encoding: str) -> Iterator[Check]:
         now=SystemClock().wall(),
         encoding=encoding,
     )
-    yield _key()
+    door = DOORS[patient.service]
+    yield _key(door)
     yield _proxies()
-    yield _gateway(patient.gateway)
+    yield _service(door, patient.gateway)
     place = absolute(patient.out or Path.cwd())
     if isinstance(place, StoreUrl):
         yield _store(place)
@@ -110,12 +117,27 @@ def _ledger_file(place: Place, ledger: Path | None) -> Path | None:
         )
 
 
-def _key() -> Check:
+def _service(door: Door, gateway: str | None) -> Check:
+    """Whether the service can be reached."""
+    url = gateway or door.endpoint
+    if url is None:
+        return Check(
+            name="gateway",
+            says=f"{door.name} has no endpoint that all share",
+            advice="say yours: --gateway http://127.0.0.1:8000/v1/images/edits",
+        )
+    found = _gateway(url)
+    return replace(found, says=f"{door.name}: {found.says}")
+
+
+def _key(door: Door) -> Check:
     """Whether there is a key, and where it comes from; it is never shown."""
     try:
-        api_key()
+        key = api_key(door)
     except QwenbatchError as error:
         return Check(name="key", says=error.what, advice=error.advice)
+    if key is None:
+        return Check(name="key", says=f"none, and {door.name} may need none")
     path = os.environ.get("QWENBATCH_API_KEY_FILE")
     if os.environ.get("QWENBATCH_API_KEY") or not path:
         return Check(name="key", says="present, from QWENBATCH_API_KEY")

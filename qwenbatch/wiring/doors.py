@@ -11,19 +11,24 @@ from qwenbatch.core.results import Trouble, Unfetched
 from qwenbatch.core.sources import Problem
 from qwenbatch.errors import PictureError
 from qwenbatch.gateway.body import RequestBody, UrlText
+from qwenbatch.gateway.door import Order
+from qwenbatch.results.kept_pictures import is_kept
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
+    from qwenbatch.core.attempts import AttemptId
     from qwenbatch.core.keys import EditKey
     from qwenbatch.core.plan import KeyedRow
     from qwenbatch.core.replies import Reply
     from qwenbatch.core.results import Fetched
     from qwenbatch.engine.ports import Stage
-    from qwenbatch.gateway.body import ImageText
+    from qwenbatch.gateway.body import Image
     from qwenbatch.gateway.client import GatewayClient
+    from qwenbatch.gateway.door import Door
     from qwenbatch.gateway.fetch import ResultFetcher
     from qwenbatch.imaging.transit import Carrier
+    from qwenbatch.results.kept_pictures import KeptPictures
     from qwenbatch.wiring.provenance import Labels
     from qwenbatch.wiring.sources import Sources
 
@@ -31,27 +36,45 @@ if TYPE_CHECKING:
 class Request:
     """An edit whose source is open: it can be sent once."""
 
-    def __init__(self, client: GatewayClient, body: RequestBody) -> None:
+    def __init__(
+        self,
+        client: GatewayClient,
+        body: RequestBody,
+        key: EditKey,
+        kept: KeptPictures,
+    ) -> None:
         self._client = client
         self._body = body
+        self._key = key
+        self._kept = kept
 
     @property
     def handed_over(self) -> bool:
         """Whether the body's last chunk went out: from then on the edit may run."""
         return self._body.handed_over
 
-    async def post(self) -> Reply:
-        """Send it and wait for the answer."""
-        return await self._client.post(self._body)
+    async def post(self, attempt: AttemptId) -> Reply:
+        """Send it and wait for the answer; a picture within that is durable by then."""
+        async with self._kept.page(self._key, attempt) as page:
+            return await self._client.post(self._body, page)
 
 
 class PaidDoor:
     """The way to the service: a source made ready, a body made of it, one POST."""
 
-    def __init__(self, client: GatewayClient, carrier: Carrier, sources: Sources) -> None:
+    def __init__(
+        self,
+        door: Door,
+        client: GatewayClient,
+        carrier: Carrier,
+        sources: Sources,
+        kept: KeptPictures,
+    ) -> None:
+        self._door = door
         self._client = client
         self._carrier = carrier
         self._sources = sources
+        self._kept = kept
 
     @asynccontextmanager
     async def ready(self, keyed: KeyedRow) -> AsyncIterator[Request | None]:
@@ -62,30 +85,38 @@ class PaidDoor:
         elif keyed.facts is None:
             yield None
         else:
-            async with self._sources.ready(self._carrier, source, keyed.facts) as uri:
-                yield None if uri is None else self._request(keyed, uri)
+            async with self._sources.ready(self._carrier, source, keyed.facts) as cargo:
+                yield None if cargo is None else self._request(keyed, cargo)
 
-    def _request(self, keyed: KeyedRow, image: ImageText) -> Request:
-        body = RequestBody(
-            image=image,
-            instruction=keyed.row.instruction,
-            negative_prompt=keyed.row.negative_prompt,
-            watermark=keyed.row.watermark,
+    def _request(self, keyed: KeyedRow, image: Image) -> Request:
+        row = keyed.row
+        order = Order(
+            instruction=row.instruction,
+            negative_prompt=row.negative_prompt,
+            watermark=row.watermark,
+            take=row.take,
         )
-        return Request(self._client, body)
+        body = RequestBody(image, self._door.frame(order, image.media_type))
+        return Request(self._client, body, keyed.key, self._kept)
 
 
 class FreeDoor:
     """The way from where results lie to the shelf; it never shows the key."""
 
-    def __init__(self, fetcher: ResultFetcher, labels: Labels | None = None) -> None:
+    def __init__(
+        self,
+        fetcher: ResultFetcher,
+        kept: KeptPictures,
+        labels: Labels | None = None,
+    ) -> None:
         self._fetcher = fetcher
+        self._kept = kept
         self._labels = labels
 
     async def fetch(self, key: EditKey, url: str, stage: Stage) -> Fetched:
         """Stream an edit's result into a stage, and verify it; with its texts, if it takes any."""
         if self._labels is None:
-            failure = await self._fetcher.stream(url, stage.write)
+            failure = await self._stream(key, url, stage.write)
         else:
             failure = await self._stream_labelled(key, url, stage, self._labels)
         if failure is not None:
@@ -94,6 +125,20 @@ class FreeDoor:
             return await stage.finish()
         except PictureError as error:
             return Unfetched(Trouble.HOPELESS, f"what was fetched {error.what}")
+
+    async def forget(self, key: EditKey, urls: Sequence[str]) -> None:
+        """Nothing waits for an edit's result any more: what was kept of it here may go."""
+        await self._kept.forget(key, urls)
+
+    async def _stream(
+        self,
+        key: EditKey,
+        url: str,
+        sink: Callable[[bytes], Awaitable[None]],
+    ) -> Unfetched | None:
+        if is_kept(url):
+            return await self._kept.stream(key, url, sink)
+        return await self._fetcher.stream(url, sink)
 
     async def _stream_labelled(
         self, key: EditKey, url: str, stage: Stage, labels: Labels
@@ -104,7 +149,7 @@ class FreeDoor:
             if passed := inserter.feed(piece):
                 await stage.write(passed)
 
-        failure = await self._fetcher.stream(url, write)
+        failure = await self._stream(key, url, write)
         if failure is None:
             if rest := inserter.rest():
                 await stage.write(rest)

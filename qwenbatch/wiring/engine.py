@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from qwenbatch.ledger.agenda import Agenda
     from qwenbatch.ledger.ledger import Ledger
     from qwenbatch.results.folders import OutFolders
+    from qwenbatch.results.kept_pictures import KeptPictures
     from qwenbatch.wiring.provenance import Labels
     from qwenbatch.wiring.settings import RunSettings
     from qwenbatch.wiring.sources import Sources
@@ -43,6 +44,7 @@ class Site:
     settings: RunSettings
     folders: OutFolders
     shelf: Shelf
+    kept: KeptPictures
     occupancy: OutPath
     ledger: Ledger
     agenda: Agenda
@@ -60,7 +62,7 @@ class Endpoint:
     """Where edits are sent, and what opens the door."""
 
     url: str
-    key: SubscriptionKey
+    key: SubscriptionKey | None
 
 
 @asynccontextmanager
@@ -70,6 +72,7 @@ async def engine(site: Site, *, run: str) -> AsyncIterator[Run]:
     async with AsyncExitStack() as stack:
         endpoint = await stack.enter_async_context(_endpoint(settings, site.folders))
         client = GatewayClient(
+            door=settings.door,
             url=endpoint.url,
             key=endpoint.key,
             timeout=settings.timeout,
@@ -97,13 +100,18 @@ async def engine(site: Site, *, run: str) -> AsyncIterator[Run]:
 
 
 def _conductor(site: Site, run: str, client: GatewayClient) -> Conductor:
-    carrier = Carrier(scratch=site.folders.scratch, cores=os.cpu_count() or 1)
+    door = site.settings.door
+    carrier = Carrier(
+        scratch=site.folders.scratch,
+        cores=os.cpu_count() or 1,
+        limits=door.limits,
+    )
     return Conductor(
         run=run,
         price=site.settings.price,
         policy=RetryPolicy(attempts=site.settings.attempts),
         ledger=site.ledger,
-        gateway=PaidDoor(client, carrier, site.sources),
+        gateway=PaidDoor(door, client, carrier, site.sources, site.kept),
         governor=site.governor,
         clock=site.clock,
         jitter=random.random,
@@ -116,7 +124,7 @@ def _placer(site: Site, fetcher: ResultFetcher) -> Placer:
         book=site.ledger,
         out=site.occupancy,
         shelf=site.shelf,
-        fetcher=FreeDoor(fetcher, site.labels),
+        fetcher=FreeDoor(fetcher, site.kept, site.labels),
         fetches=site.settings.concurrency,
         overwrite=site.settings.overwrite,
         governor=site.governor,
@@ -129,9 +137,9 @@ def _placer(site: Site, fetcher: ResultFetcher) -> Placer:
 async def _endpoint(settings: RunSettings, folders: OutFolders) -> AsyncIterator[Endpoint]:
     """The gateway that was told, or a sandbox for this run alone."""
     if not settings.sandbox:
-        yield Endpoint(settings.gateway, api_key())
+        yield Endpoint(settings.gateway, api_key(settings.door))
         return
     from qwenbatch.sandbox import Sandbox, SandboxSettings  # noqa: PLC0415 - a server, rarely run
 
     async with Sandbox(SandboxSettings(state=folders.own / "sandbox")) as sandbox:
-        yield Endpoint(sandbox.url, SubscriptionKey(sandbox.key))
+        yield Endpoint(sandbox.urls[settings.service], SubscriptionKey(sandbox.key))

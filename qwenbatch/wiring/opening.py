@@ -53,7 +53,7 @@ def ledger_to_write(settings: RunSettings, out: Out) -> Iterator[OpenLedger]:
             "choose a folder that you may write, with -o",
         ) from error
     with locked(location.lock), database.trusted(location.file, reads_alone=False):
-        connection = database.create_or_open(location.file, service=settings.service)
+        connection = database.create_or_open(location.file, service=settings.ledger_service)
         if location.note is not None:
             # Were it lost, the next run would begin a ledger of its own, and pay everything again.
             with translated(folders.own):
@@ -82,7 +82,7 @@ def ledger_to_check(settings: RunSettings, out: Out) -> Iterator[CheckedLedger]:
         return
     connection = database.open_reader(location.file)
     location.verify(connection)
-    database.refuse_unless_service(connection, location.file, settings.service)
+    database.refuse_unless_service(connection, location.file, settings.ledger_service)
     with database.trusted(location.file, reads_alone=False), _writing(connection) as writer:
         yield CheckedLedger(writer, running)
 

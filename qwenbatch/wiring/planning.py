@@ -74,6 +74,7 @@ async def make_plan(
         template=settings.name,
         asked=settings.asked,
         overwrite=settings.overwrite,
+        limits=settings.door.limits,
         manifest=str(settings.source),
         report=report,
         cancelled=cancelled,

@@ -25,7 +25,7 @@ from qwenbatch.wiring.looking import permitted, printed
 from qwenbatch.wiring.opening import refuse_network
 from qwenbatch.wiring.outs import damaged_out_at
 from qwenbatch.wiring.places import absolute
-from qwenbatch.wiring.settings import PIXAZO, SANDBOX
+from qwenbatch.wiring.settings import SANDBOX
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,8 +39,16 @@ if TYPE_CHECKING:
 _COMPANIONS = ("-wal", "-shm")
 
 
-def repair_ledger(out: Place, *, ledger: Path | None, to: TextIO) -> ExitStatus:
+def repair_ledger(
+    out: Place,
+    *,
+    ledger: Path | None,
+    service: str,
+    to: TextIO,
+) -> ExitStatus:
     """Repair the ledger of `out` if it needs it, and print what came of it; the exit status.
+
+    `service` is whose it is held to be where neither it nor the folder tells.
 
     Raises LedgerBusyError while a run holds it, LedgerError if there is none or it is of another
     program, DiskError if the new one cannot be written.
@@ -65,7 +73,7 @@ def repair_ledger(out: Place, *, ledger: Path | None, to: TextIO) -> ExitStatus:
             tell_sound(str(location.file), console=console)
             return ExitStatus.SAVED
         else:
-            done = _build(at)
+            done = _build(at, service)
         aside = _exchange(location, stamp)
         audit = shlex.join(["qwenbatch", "audit", str(out)])
         status = tell_repair(done, aside=str(aside), audit=audit, console=console)
@@ -83,11 +91,11 @@ def _is_sound(path: Path) -> bool:
         return False
 
 
-def _build(out: Out) -> Repair:
+def _build(out: Out, service: str) -> Repair:
     """The new ledger, whole and flushed, at `location.rebuilt`."""
     # Only a run of the sandbox makes this folder, and a ledger belongs to one service.
     location = out.location
-    guessed = SANDBOX if (out.folders.own / SANDBOX).exists() else PIXAZO
+    guessed = SANDBOX if (out.folders.own / SANDBOX).exists() else service
     connection = open_wreck(location.file)
     wreck = None if connection is None else Wreck(connection)
     draft = location.rebuilt.with_name(location.rebuilt.name + ".new")

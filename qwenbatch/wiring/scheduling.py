@@ -52,7 +52,7 @@ def scheduled_job(
         writes=tuple(
             dict.fromkeys((*_out_folder(settings), *_ledger_folder(settings), *also_writes))
         ),
-        key_file=None if settings.sandbox else _key_file(),
+        key_file=_key_file(settings),
         timeout=settings.timeout,
         at=at,
         until=until,
@@ -176,12 +176,16 @@ def _ledger_folder(settings: RunSettings) -> tuple[Path, ...]:
     return (Path(os.path.abspath(settings.ledger)).parent,)  # noqa: PTH100 - likewise
 
 
-def _key_file() -> Path:
+def _key_file(settings: RunSettings) -> Path | None:
+    """Where the key is read from at night; None where none is needed, and none is there."""
+    if settings.sandbox:
+        return None
     told = os.environ.get("QWENBATCH_API_KEY_FILE")
     if told:
         return Path(os.path.abspath(told))  # noqa: PTH100 - likewise
     config = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
-    return Path(config) / "qwenbatch" / "api-key"
+    usual = Path(config) / "qwenbatch" / "api-key"
+    return usual if settings.door.key.needed or usual.exists() else None
 
 
 def _call(

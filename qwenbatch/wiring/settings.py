@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qwenbatch.core.budget import Caps
-from qwenbatch.core.money import DEFAULT_PRICE, MicroUSD
 from qwenbatch.core.plan import Asked
 from qwenbatch.core.subscription_key import SubscriptionKey
 from qwenbatch.errors import UsageError
+from qwenbatch.gateway.doors import DOORS
+from qwenbatch.gateway.doors.pixazo import PIXAZO
 from qwenbatch.wiring.places import absolute
 
 if TYPE_CHECKING:
+    from qwenbatch.core.money import MicroUSD
     from qwenbatch.core.paths import Template
+    from qwenbatch.gateway.door import Door
     from qwenbatch.wiring.places import Place
-
-GATEWAY = "https://gateway.pixazo.ai/qwen-image/v1/generateMultimodeTextToImageEditRequest"
-"""The documented endpoint."""
 
 DEFAULT_CONCURRENCY = 32
 DEFAULT_RATE = 2.0
@@ -29,14 +29,19 @@ DEFAULT_ATTEMPTS = 4
 KEY_VARIABLE = "QWENBATCH_API_KEY"
 """It is read where the key is needed, and nowhere else."""
 
-PIXAZO, SANDBOX = "pixazo", "sandbox"
-"""The services: what is paid, and what only pretends to be."""
+DEFAULT_SERVICE = PIXAZO.name
+
+SANDBOX = "sandbox"
+"""What a ledger says in the place of a service where a sandbox only pretended to be paid."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSettings:
     """One run or check. Durations are in seconds.
 
+    `service` names the door that is used, the sandbox's of that kind with `sandbox`; `gateway` and
+    `price` are those of that door. `gateway` is empty where nobody told one and none is
+    documented: only a sandbox needs none.
     `at` and `until` are the next moments, in seconds since the epoch, at which the run's hours
     begin and end.
     """
@@ -47,12 +52,13 @@ class RunSettings:
     negative_prompt: str = ""
     watermark: bool = False
     name: Template | None = None
-    gateway: str = GATEWAY
+    service: str = DEFAULT_SERVICE
+    gateway: str = PIXAZO.endpoint or ""
     sandbox: bool = False
     ledger: Path | None = None
     concurrency: int = DEFAULT_CONCURRENCY
     rate: float = DEFAULT_RATE
-    price: MicroUSD = DEFAULT_PRICE
+    price: MicroUSD = PIXAZO.price
     caps: Caps = field(default_factory=Caps)
     at: float | None = None
     until: float | None = None
@@ -68,9 +74,14 @@ class RunSettings:
     embed: bool = False
 
     @property
-    def service(self) -> str:
-        """Which service is paid."""
-        return SANDBOX if self.sandbox else PIXAZO
+    def door(self) -> Door:
+        """The door that is used."""
+        return DOORS[self.service]
+
+    @property
+    def ledger_service(self) -> str:
+        """What is paid, as the ledger records it."""
+        return SANDBOX if self.sandbox else self.service
 
     @property
     def out_of_hours(self) -> bool:
@@ -95,10 +106,11 @@ def our_variables() -> dict[str, str]:
     }
 
 
-def api_key() -> SubscriptionKey:
+def api_key(door: Door) -> SubscriptionKey | None:
     """The key, from QWENBATCH_API_KEY or the file that QWENBATCH_API_KEY_FILE names.
 
-    Raises UsageError, which never shows it, if there is none, or what is there can be none.
+    None where there is none and the door needs none. Raises UsageError, which never shows it, if
+    one is missing, or what is there can be none.
     """
     path = os.environ.get("QWENBATCH_API_KEY_FILE")
     key = os.environ.get(KEY_VARIABLE, "")
@@ -116,6 +128,8 @@ def api_key() -> SubscriptionKey:
                 "name a file that holds the key alone",
             )
     if not key.strip():
+        if not door.key.needed:
+            return None
         raise UsageError(
             "there is no key for the gateway",
             "export QWENBATCH_API_KEY=…, or name its file in QWENBATCH_API_KEY_FILE;"

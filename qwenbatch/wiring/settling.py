@@ -6,12 +6,15 @@ import shlex
 from typing import TYPE_CHECKING
 
 from qwenbatch.ledger import spool
+from qwenbatch.ledger.kept_pictures import unheard
 from qwenbatch.ledger.settling import settle
 from qwenbatch.observe.settlement import tell_settlement
 from qwenbatch.observe.terminal import Terminal
+from qwenbatch.results.kept_pictures import KeptPictures, url_of
 from qwenbatch.wiring.clock import SystemClock
 from qwenbatch.wiring.looking import located, printed
 from qwenbatch.wiring.opening import ledger_to_amend
+from qwenbatch.wiring.outs import out_at
 from qwenbatch.wiring.places import absolute
 
 if TYPE_CHECKING:
@@ -39,12 +42,16 @@ def settle_ledger(
     folder = absolute(out)
     now = int(SystemClock().wall() * 1000)
     located(folder, ledger)
+    pictures = KeptPictures(out_at(folder, ledger).folders.answers)
     with ledger_to_amend(folder, ledger) as amendable:
         done = settle(
             amendable.db,
             ruling,
             chosen,
-            spooled=spool.read(amendable.spool),
+            spooled=[
+                *spool.read(amendable.spool),
+                *unheard(amendable.db, pictures.left_behind(), url_of=url_of, price=None, now=now),
+            ],
             now=now,
         )
         if dry_run:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from qwenbatch.core.items import Source
     from qwenbatch.core.sources import Problem, SourceFacts
     from qwenbatch.imaging.reader import Cache, Reader
-    from qwenbatch.imaging.transit import Carrier, DataUri
+    from qwenbatch.imaging.transit import Cargo, Carrier
     from qwenbatch.stores.opening import Stores
 
 OwnSource: TypeAlias = FileSource | InlineSource | ObjectSource
@@ -70,20 +70,20 @@ class Sources:
     @asynccontextmanager
     async def ready(
         self, carrier: Carrier, source: OwnSource, facts: SourceFacts
-    ) -> AsyncIterator[DataUri | None]:
-        """The data URI of a keyed source; None if it is no longer what was keyed."""
+    ) -> AsyncIterator[Cargo | None]:
+        """A keyed source as it is sent; None if it is no longer what was keyed."""
         if type(source) is not ObjectSource:
             local = self._local(source) if type(source) is InlineSource else source
-            async with carrier.ready(local, facts) as uri:
-                yield uri
+            async with carrier.ready(local, facts) as cargo:
+                yield cargo
             return
         async with self._fetcher.fetched(source, facts) as copy:
             if copy is None:
                 yield None
                 return
             path, stamp = copy
-            async with carrier.ready(FileSource(path), local_facts(facts, stamp)) as uri:
-                yield uri
+            async with carrier.ready(FileSource(path), local_facts(facts, stamp)) as cargo:
+                yield cargo
 
     def _local(self, source: InlineSource) -> InlineSource:
         """A picture that stands in a manifest in a store, in that manifest's local copy."""

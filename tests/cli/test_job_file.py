@@ -20,7 +20,7 @@ from qwenbatch.cli.options import OPTIONS
 from qwenbatch.cli.told import tell
 from qwenbatch.core.stops import ExitStatus
 from qwenbatch.errors import UsageError
-from qwenbatch.wiring.settings import GATEWAY
+from qwenbatch.gateway.doors.pixazo import PIXAZO
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -228,12 +228,12 @@ def test_job_file_dry_run_keeps_its_table_narrow_and_long_values_whole(
     assert command(["run", job_file, "--dry-run"]) == 0
     shown = capsys.readouterr().out
     assert f"  {instruction}  job file line" in shown
-    assert f"  {GATEWAY}  default" in shown
+    assert f"  {PIXAZO.endpoint}  default" in shown
     wide = [line for line in shown.splitlines() if len(line) > 79]
     assert all(line.startswith(("source", "out", "gateway", "instruction")) for line in wide)
 
     assert command(["run", job_file, "--dry-run", "--sandbox"]) == 0
-    assert GATEWAY not in capsys.readouterr().out
+    assert str(PIXAZO.endpoint) not in capsys.readouterr().out
 
 
 def test_job_file_tells_a_paid_run_where_results_go(

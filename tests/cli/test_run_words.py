@@ -14,6 +14,7 @@ from qwenbatch.cli.ending import command_again
 from qwenbatch.core.stops import ExitStatus
 from qwenbatch.core.summary import Cost, EditCounts, ItemCounts, Summary
 from qwenbatch.errors import UsageError
+from qwenbatch.gateway.doors.pixazo import PIXAZO
 from qwenbatch.wiring.settings import api_key, our_variables
 
 if TYPE_CHECKING:
@@ -144,14 +145,14 @@ def test_run_words_tell_an_empty_key_file(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.delenv("QWENBATCH_API_KEY", raising=False)
     monkeypatch.setenv("QWENBATCH_API_KEY_FILE", str(tmp_path / "ek"))
     with pytest.raises(UsageError, match="ek, which is empty"):
-        api_key()
+        api_key(PIXAZO)
 
 
 @pytest.mark.parametrize("key", ["two words", "a\nb", "schlüssel", "a\x1bb"])
 def test_run_words_refuse_a_malformed_key(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QWENBATCH_API_KEY", key)
     with pytest.raises(UsageError, match="characters that no key has") as caught:
-        api_key()
+        api_key(PIXAZO)
     assert key not in str(caught.value)
 
 
@@ -160,4 +161,4 @@ def test_run_words_take_no_key_among_the_options(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("QWENBATCH_RATE", "3")
     assert our_variables()["QWENBATCH_RATE"] == "3"
     assert "very-secret-key" not in repr(our_variables())
-    assert "very-secret-key" not in repr(api_key())
+    assert "very-secret-key" not in repr(api_key(PIXAZO))

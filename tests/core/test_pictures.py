@@ -6,14 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qwenbatch.core.limits import picture_warnings, text_warnings
 from qwenbatch.core.pictures import (
     RESULT_PIXELS,
     Format,
     Picture,
     data_uri_bytes,
-    picture_warnings,
     predicted_size,
-    text_warnings,
 )
 
 

@@ -23,8 +23,8 @@ STEPS = {
     "permit": "qwenbatch.ledger.ledger:Ledger.permit",
     "post": "qwenbatch.gateway.client:GatewayClient.post",
     "first byte": "qwenbatch.gateway.body:RequestBody._next",
-    "last look at the source": "qwenbatch.imaging.transit:DataUri.unchanged",
-    "answer read": "qwenbatch.gateway.client:read_answer",
+    "last look at the source": "qwenbatch.imaging.transit:Cargo.unchanged",
+    "answer read": "qwenbatch.gateway.client:GatewayClient._reply",
     "end": "qwenbatch.ledger.ledger:Ledger.end",
     "paid edit": "qwenbatch.ledger.ledger:Ledger.paid_edit",
     "download": "qwenbatch.results.stage:Stage.write",
@@ -41,6 +41,13 @@ STEPS = {
     "settle": "qwenbatch.ledger.settling:settle",
 }
 
+PICTURE_STEPS = {
+    "picture piece": "qwenbatch.results.kept_pictures:Page.write",
+    "keep picture": "qwenbatch.results.kept_pictures:Page._keep",
+    "forget picture": "qwenbatch.results.kept_pictures:KeptPictures.forget",
+}
+"""Steps of an edit whose picture comes within its answer."""
+
 
 def die() -> None:
     """As by a power cut: no handler, no flush, no goodbye."""
@@ -49,7 +56,7 @@ def die() -> None:
 
 def arm(step: str, when: str, number: int) -> None:
     """Let the NUMBERth call of a step be the last thing that this process does."""
-    module, _, path = STEPS[step].partition(":")
+    module, _, path = (STEPS | PICTURE_STEPS)[step].partition(":")
     owner: Any = importlib.import_module(module)
     *parents, name = path.split(".")
     for parent in parents:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.dying import STEPS
+from tests.e2e.dying import PICTURE_STEPS, STEPS
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Desk, House
@@ -24,7 +25,16 @@ SEVERAL = 3
 LATER = {"settle", "recover", "close"}
 """Steps that come once in a command."""
 
-MOMENTS = [(step, when) for step in STEPS for when in ("before", "after") if step != "settle"]
+ALIKE = {"post", "answer read", "end", "download", "prepare", "rename", "save", "recover", "close"}
+"""Steps at which a death is tried through OpenAI's door too, beside those of its own."""
+
+MOMENTS = [
+    (service, step, when)
+    for service, steps in (("pixazo", [*STEPS]), ("openai", [*PICTURE_STEPS, *sorted(ALIKE)]))
+    for step in steps
+    for when in ("before", "after")
+    if step != "settle"
+]
 
 
 def dies(desk: Desk, step: str, when: str, number: int, *words: str) -> None:
@@ -41,28 +51,35 @@ def dies(desk: Desk, step: str, when: str, number: int, *words: str) -> None:
     assert done.returncode == -signal.SIGKILL, (step, when, done.stderr.decode())
 
 
-def run_words(desk: Desk) -> list[str]:
-    words = ["run", "job.jsonl", "--gateway", desk.house.url, "-o", str(desk.out)]
+def door_words(desk: Desk, service: str) -> list[str]:
+    url = desk.house.sandbox.urls[service]
+    return ["--service", service, "--gateway", url, "--price", "0.055"]
+
+
+def run_words(desk: Desk, service: str) -> list[str]:
+    words = ["run", "job.jsonl", *door_words(desk, service), "-o", str(desk.out)]
     return [*words, "--rate", "200", "-c", "4", "--json"]
 
 
-@pytest.mark.parametrize(("step", "when"), MOMENTS)
+@pytest.mark.parametrize(("service", "step", "when"), MOMENTS)
 def test_e2e_a_death_at_this_step_loses_and_doubles_nothing(
     desk: Desk,
     house: House,
+    service: str,
     step: str,
     when: str,
 ) -> None:
+    through = partial(desk.run, *door_words(desk, service), gateway=False)
     rows = desk.items(6)
     if step == "move away":
         desk.rows(*rows)
-        assert desk.run().status == 0
+        assert through().status == 0
         rows = [dict(row, instruction="invert " + row["instruction"]) for row in rows]
     desk.rows(*rows)
     more = ["--sidecar"] if step == "sidecar" else []
-    dies(desk, step, when, 1 if step in LATER else SEVERAL, *run_words(desk), *more)
+    dies(desk, step, when, 1 if step in LATER else SEVERAL, *run_words(desk, service), *more)
 
-    ended = desk.run()
+    ended = through()
 
     billed = house.billed()
     told = ended.told
@@ -79,9 +96,11 @@ def test_e2e_a_death_at_this_step_loses_and_doubles_nothing(
             desk.result(row["image"])
     assert len([name for name in desk.results() if name.endswith(".png")]) >= told["items"]["saved"]
     assert not list((desk.out / ".qwenbatch" / "tmp").iterdir())
+    answers = desk.out / ".qwenbatch" / "answers"
+    assert not (answers.exists() and list(answers.iterdir()))
 
     posts = house.posts()
-    again = desk.run()
+    again = through()
     assert house.posts() == posts, "a resume sent what was paid or uncertain"
     assert again.told["items"]["saved"] == told["items"]["saved"]
 

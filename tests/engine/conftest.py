@@ -18,7 +18,7 @@ from qwenbatch.core.plan import Edit, Fate, key_row
 from qwenbatch.core.replies import Answered, Broken
 from qwenbatch.core.retry import RetryPolicy
 from qwenbatch.core.states import EditState
-from qwenbatch.core.verdicts import Answer, Kind, Usage
+from qwenbatch.core.verdicts import Answer, Kind, Usage, kind_of
 from qwenbatch.engine.conductor import Conductor
 from qwenbatch.engine.governor import Governor
 from qwenbatch.ledger import database, runs
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     import apsw
 
+    from qwenbatch.core.attempts import AttemptId
     from qwenbatch.core.deadlines import Deadline
     from qwenbatch.core.events import Event
     from qwenbatch.core.plan import KeyedRow
@@ -85,12 +86,13 @@ def edit_of(
 def edited(number: int = 1) -> Answered:
     usage = Usage(40, 30)
     url = f"https://results.test/{number}.png"
-    return Answered(Answer(status=200, url=url, usage=usage, request_id="r"), b'{"raw": 1}')
+    answer = Answer(status=200, url=url, usage=usage, request_id="r")
+    return Answered(answer, b'{"raw": 1}', None)
 
 
 def failed(status: int, code: str = "", *, retry_after: float | None = None) -> Answered:
     answer = Answer(status=status, code=code, message="words", retry_after=retry_after)
-    return Answered(answer, b'{"raw": 0}')
+    return Answered(answer, b'{"raw": 0}', kind_of(answer))
 
 
 @dataclass
@@ -101,7 +103,8 @@ class FakeSource:
     number: int
     handed_over: bool = False
 
-    async def post(self) -> Reply:
+    async def post(self, attempt: AttemptId) -> Reply:
+        assert attempt.version == 5
         self.gateway.posts += 1
         await self.gateway.hold("upload")
         reply = self.gateway.replies[min(self.number, len(self.gateway.replies) - 1)]

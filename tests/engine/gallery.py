@@ -24,6 +24,7 @@ from qwenbatch.results.shelf import Shelf
 from tests.engine.conftest import PRICE, edit_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from qwenbatch.core.keys import EditKey
@@ -52,10 +53,15 @@ class FakeFetcher:
 
     results: dict[str, bytes | Unfetched] = field(default_factory=dict)
     fetched: list[str] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
     fails: dict[str, Exception] = field(default_factory=dict)
     go_on: anyio.Event | None = None
     waits: bool = False
     reached: anyio.Event = field(default_factory=anyio.Event)
+
+    async def forget(self, key: EditKey, urls: Sequence[str]) -> None:
+        assert key
+        self.forgotten.extend(urls)
 
     async def fetch(self, key: EditKey, url: str, stage: Stage) -> Fetched:
         assert key

@@ -200,7 +200,7 @@ async def test_conductor_an_answer_that_only_the_spool_takes_is_not_lost(
     world: World,
     tmp_path: Path,
 ) -> None:
-    reply = Answered(edited().answer, b"x" * 300_000)
+    reply = Answered(edited().answer, b"x" * 300_000, None)
     gateway = FakeGateway([reply], waits_at="answer")
     conductor = world.conductor(gateway)
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from qwenbatch.core.claims import NameClaims
 from qwenbatch.core.items import Row, UrlSource
 from qwenbatch.core.keys import EditKey
+from qwenbatch.core.limits import MODEL_LIMITS
 from qwenbatch.core.naming import NameLevel, default_output
 from qwenbatch.core.occupancy import Occupant
 from qwenbatch.core.paths import fold, parse_template
@@ -149,6 +150,7 @@ def planned(
             template=template,
             asked=Asked(),
             overwrite=False,
+            limits=MODEL_LIMITS,
             manifest="m.csv",
             report=lambda _: None,
             cancelled=lambda: False,

@@ -18,6 +18,8 @@ from qwenbatch.core.verdicts import kind_of
 from qwenbatch.gateway.answers import read_answer
 from qwenbatch.gateway.body import RequestBody, UrlText
 from qwenbatch.gateway.client import GatewayClient
+from qwenbatch.gateway.door import Order
+from qwenbatch.gateway.doors.pixazo import PIXAZO
 from qwenbatch.gateway.fetch import ResultFetcher
 from qwenbatch.gateway.fetch_limits import FetchLimits
 from qwenbatch.gateway.retry_after import MAX_WAIT, seconds_to_wait
@@ -199,14 +201,15 @@ async def answered(said: bytes, ask: Callable[[str], Any]) -> None:
 
 async def post(url: str) -> None:
     client = GatewayClient(
-        url=url, key=SubscriptionKey("k"), timeout=2.0, wall=lambda: NOW, user_agent="fuzz"
+        door=PIXAZO,
+        url=url,
+        key=SubscriptionKey("k"),
+        timeout=2.0,
+        wall=lambda: NOW,
+        user_agent="fuzz",
     )
-    body = RequestBody(
-        image=UrlText("https://images.test/a.png"),
-        instruction="sepia",
-        negative_prompt="",
-        watermark=False,
-    )
+    frame = PIXAZO.frame(Order(instruction="sepia"), "")
+    body = RequestBody(UrlText("https://images.test/a.png"), frame)
     async with client:
         assert isinstance(await client.post(body), Answered | Broken)
 

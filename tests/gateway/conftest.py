@@ -13,16 +13,22 @@ import pytest
 from qwenbatch.core.subscription_key import SubscriptionKey
 from qwenbatch.gateway.body import RequestBody, UrlText
 from qwenbatch.gateway.client import GatewayClient
+from qwenbatch.gateway.door import Order
+from qwenbatch.gateway.doors.pixazo import PIXAZO
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+
+    from qwenbatch.gateway.door import Door
 
 KEY = "sandbox"
 
 
 class PiecesText:
     """An image's text in memory, in pieces; it can change, be unreadable, or lie."""
+
+    media_type = "image/png"
 
     def __init__(
         self,
@@ -184,21 +190,29 @@ def pieces() -> type[PiecesText]:
 def body_for() -> Callable[..., RequestBody]:
     """A request's body for a URL, or for a text of one's own."""
 
-    def build(image: Any = "https://images.test/a.png", instruction: str = "sepia") -> RequestBody:
-        return RequestBody(
-            image=UrlText(image) if isinstance(image, str) else image,
-            instruction=instruction,
-            negative_prompt="",
-            watermark=False,
-        )
+    def build(
+        image: Any = "https://images.test/a.png",
+        instruction: str = "sepia",
+        door: Door = PIXAZO,
+    ) -> RequestBody:
+        framed = door.frame(Order(instruction=instruction), "image/png")
+        return RequestBody(UrlText(image) if isinstance(image, str) else image, framed)
 
     return build
 
 
 @pytest.fixture
 def client_for() -> Callable[..., GatewayClient]:
-    def build(url: str, *, timeout: float = 20.0, key: str = KEY, **more: Any) -> GatewayClient:
+    def build(
+        url: str,
+        *,
+        timeout: float = 20.0,
+        key: str = KEY,
+        door: Door = PIXAZO,
+        **more: Any,
+    ) -> GatewayClient:
         return GatewayClient(
+            door=door,
             url=url,
             key=SubscriptionKey(key),
             timeout=timeout,

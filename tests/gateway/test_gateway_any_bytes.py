@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from qwenbatch.core.replies import Answered, Broken
 from qwenbatch.core.subscription_key import SubscriptionKey
-from qwenbatch.core.verdicts import Verdict, kind_of, verdict_of
+from qwenbatch.core.verdicts import Verdict, verdict_of
 from qwenbatch.gateway.body import RequestBody, UrlText
 from qwenbatch.gateway.client import GatewayClient
+from qwenbatch.gateway.door import Order
+from qwenbatch.gateway.doors.pixazo import PIXAZO
 from tests.gateway.conftest import answer, raw_server
 
 if TYPE_CHECKING:
@@ -55,18 +57,15 @@ async def reply_to(said: bytes, *, reads: bool) -> Reply:
 
     async with raw_server(handler) as server:
         client = GatewayClient(
+            door=PIXAZO,
             url=server.url,
             key=SubscriptionKey("sandbox"),
             timeout=20.0,
             wall=time.time,
             user_agent="qwenbatch/test",
         )
-        body = RequestBody(
-            image=UrlText("https://images.test/a.png"),
-            instruction="sepia",
-            negative_prompt="",
-            watermark=False,
-        )
+        frame = PIXAZO.frame(Order(instruction="sepia"), "")
+        body = RequestBody(UrlText("https://images.test/a.png"), frame)
         async with client:
             with anyio.fail_after(20):
                 reply = await client.post(body)
@@ -89,6 +88,6 @@ async def reply_to(said: bytes, *, reads: bool) -> Reply:
 def test_client_makes_a_verdict_of_whatever_bytes_come(said: bytes, *, reads: bool) -> None:
     reply = anyio.run(partial(reply_to, said, reads=reads))
     assert isinstance(reply, Answered | Broken)
-    kind = kind_of(reply.answer) if isinstance(reply, Answered) else reply.kind
+    kind = reply.kind
     assert verdict_of(kind) in Verdict
     assert verdict_of(kind) is not Verdict.EDITED

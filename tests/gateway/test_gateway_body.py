@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from qwenbatch.errors import PictureError
 from qwenbatch.gateway.body import RequestBody, UrlText, WithheldError
+from qwenbatch.gateway.door import Order
+from qwenbatch.gateway.doors.pixazo import PIXAZO
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,12 +31,8 @@ def test_body_is_exactly_the_documented_json(
     *,
     watermark: bool,
 ) -> None:
-    body = RequestBody(
-        image=UrlText(url),
-        instruction=instruction,
-        negative_prompt=negative_prompt,
-        watermark=watermark,
-    )
+    order = Order(instruction=instruction, negative_prompt=negative_prompt, watermark=watermark)
+    body = RequestBody(UrlText(url), PIXAZO.frame(order, ""))
     sent = b"".join(anyio.run(whole, body))
     content = [{"image": url}, {"text": instruction}]
     assert json.loads(sent) == {

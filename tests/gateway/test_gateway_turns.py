@@ -13,6 +13,8 @@ from qwenbatch.core.replies import Answered
 from qwenbatch.core.subscription_key import SubscriptionKey
 from qwenbatch.gateway.body import RequestBody
 from qwenbatch.gateway.client import GatewayClient
+from qwenbatch.gateway.door import Order
+from qwenbatch.gateway.doors.pixazo import PIXAZO
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -26,6 +28,7 @@ ANSWER = b"HTTP/1.1 500 No\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
 class ReadyText:
     """An image's text that never has to be waited for."""
 
+    media_type = "image/png"
     length = CHUNK * CHUNKS
 
     def __init__(self) -> None:
@@ -70,13 +73,14 @@ async def test_upload_lets_others_have_their_turn_however_fast_the_network_is() 
         server = threading.Thread(target=swallow, args=(listening,))
         server.start()
         client = GatewayClient(
+            door=PIXAZO,
             url=f"http://127.0.0.1:{listening.getsockname()[1]}/edit",
             key=SubscriptionKey("sandbox"),
             timeout=60,
             wall=lambda: 0.0,
             user_agent="test",
         )
-        body = RequestBody(image=text, instruction="x", negative_prompt="", watermark=False)
+        body = RequestBody(text, PIXAZO.frame(Order(instruction="x"), ""))
         async with client:
             watcher = asyncio.create_task(watch())
             reply = await client.post(body)

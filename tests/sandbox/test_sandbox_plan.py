@@ -20,6 +20,7 @@ from qwenbatch.sandbox import (
     variants_of,
 )
 from qwenbatch.sandbox.fault_plan import FaultPlan
+from qwenbatch.sandbox.fronts import FRONTS
 from qwenbatch.sandbox.rate import EARLY_SECONDS, RateGate
 from qwenbatch.sandbox.sizes import result_size
 
@@ -136,7 +137,7 @@ def test_plan_takes_the_usual_variants_in_turn() -> None:
     plan = FaultPlan({}, 0)
     fault = Fault(kind=FaultKind.THROTTLED)
     usual = [variant for variant in variants_of(FaultKind.THROTTLED) if variant.usual]
-    served = [plan.variant(fault) for _ in range(len(usual) + 1)]
+    served = [plan.variant(fault, FRONTS["pixazo"]) for _ in range(len(usual) + 1)]
     assert served == [*usual, usual[0]]
 
 

@@ -1,0 +1,69 @@
+"""What the ledger knows of pictures that came within their answers and are kept beside it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qwenbatch.core.attempts import AttemptEnd
+from qwenbatch.core.states import AttemptState, EditEvent
+from qwenbatch.ledger.spool import SpooledEnd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    import apsw
+
+    from qwenbatch.core.attempts import AttemptId
+    from qwenbatch.core.keys import EditKey
+    from qwenbatch.core.money import MicroUSD
+
+    Named = tuple[EditKey, AttemptId]
+
+
+def unheard(
+    db: apsw.Connection,
+    found: Iterable[Named],
+    *,
+    url_of: Callable[[AttemptId], str],
+    price: MicroUSD | None,
+    now: int,
+) -> list[SpooledEnd]:
+    """The answers of which the ledger has not heard yet: a death came between.
+
+    `price` is that of attempts that it does not know at all, if anybody knows it. They are taken
+    in as what is spooled.
+    """
+    return [
+        SpooledEnd(
+            AttemptEnd(key=key, attempt=attempt, event=EditEvent.ANSWERED, url=url_of(attempt)),
+            now,
+            price,
+        )
+        for key, attempt in found
+        if not _is_recorded(db, key, attempt)
+    ]
+
+
+def placed(db: apsw.Connection, found: Iterable[Named]) -> list[Named]:
+    """Those of these pictures for which nothing waits any more."""
+    return [(key, attempt) for key, attempt in found if _is_placed(db, key, attempt)]
+
+
+def _is_recorded(db: apsw.Connection, key: EditKey, attempt: AttemptId) -> bool:
+    return bool(
+        db.execute(
+            "SELECT EXISTS (SELECT 1 FROM attempts a JOIN edits e ON e.id = a.edit"
+            " WHERE e.key = ? AND a.id = ? AND a.state = ? AND a.url IS NOT NULL)",
+            (key, attempt.bytes, AttemptState.PAID),
+        ).get,
+    )
+
+
+def _is_placed(db: apsw.Connection, key: EditKey, attempt: AttemptId) -> bool:
+    """Whether an attempt is recorded as paid, and no placement of its edit waits."""
+    waits = db.execute(
+        "SELECT EXISTS (SELECT 1 FROM placements p JOIN edits e ON e.id = p.edit"
+        " WHERE e.key = ? AND p.state = 'waiting')",
+        (key,),
+    ).get
+    return _is_recorded(db, key, attempt) and not waits
