@@ -283,12 +283,12 @@ def _refuse_strangers(connection: apsw.Connection, path: Path) -> None:
 
 
 def _columns(connection: apsw.Connection) -> frozenset[tuple[str, str]]:
-    """The tables' columns, with their tables' names."""
+    """The columns of tables and views, with the names of these; a view must make sense for it."""
     return frozenset(
         all_rows(
             connection.execute(
                 "SELECT s.name, c.name FROM sqlite_schema s JOIN pragma_table_info(s.name) c"
-                " WHERE s.type = 'table'",
+                " WHERE s.type IN ('table', 'view')",
             ),
         ),
     )

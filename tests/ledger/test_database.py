@@ -169,7 +169,12 @@ def test_database_in_memory_is_a_whole_ledger() -> None:
 
 
 @pytest.mark.parametrize(
-    "statement", ["DROP TABLE placements", "ALTER TABLE attempts RENAME width TO wide"]
+    "statement",
+    [
+        "DROP TABLE placements",
+        "ALTER TABLE attempts RENAME width TO wide",
+        "DROP VIEW items_whole",
+    ],
 )
 def test_database_without_a_column_of_ours_is_damaged(file: Path, statement: str) -> None:
     create_or_open(file, service="sandbox").close()
@@ -178,6 +183,21 @@ def test_database_without_a_column_of_ours_is_damaged(file: Path, statement: str
     db.close()
     for opened in (open_reader, open_writer, lambda path: create_or_open(path, service="sandbox")):
         with pytest.raises(LedgerError, match=r"damaged.*no column"):
+            opened(file)
+
+
+@pytest.mark.parametrize("view", ["attempts_whole", "items_whole"])
+def test_database_with_a_view_that_makes_no_sense_is_damaged(file: Path, view: str) -> None:
+    create_or_open(file, service="sandbox").close()
+    db = apsw.Connection(str(file))
+    db.pragma("writable_schema", value=True)
+    db.execute(
+        "UPDATE sqlite_schema SET sql = replace(sql, 'FROM frames', 'FROM framed') WHERE name = ?",
+        (view,),
+    )
+    db.close()
+    for opened in (open_reader, open_writer, lambda path: create_or_open(path, service="sandbox")):
+        with pytest.raises(LedgerError, match=r"damaged.*framed"):
             opened(file)
 
 
