@@ -1,8 +1,8 @@
 """The one writer: moves queue up, and what is queued when a flush begins is one batch.
 
 Group commit without a timer: one move alone is committed at once, sixteen at a time share one
-flush. Of several, each move has a savepoint of its own, so that one that is refused takes none
-with it.
+flush; what an event loop asks for in one turn goes to the writer together. Of several, each move
+has a savepoint of its own, so that one that is refused takes none with it.
 """
 
 from __future__ import annotations
@@ -88,6 +88,8 @@ class Writer:
         self._connection = connection
         self._path = connection.filename
         self._jobs: SimpleQueue[_Job[Any] | None] = SimpleQueue()
+        self._gathered: list[_Job[Any]] = []
+        self._turn_of: asyncio.AbstractEventLoop | None = None
         self._gate = threading.Lock()
         self._closed = False
         self._failure: BaseException | None = None
@@ -107,8 +109,9 @@ class Writer:
 
     async def __call__(self, move: Callable[[apsw.Connection], T]) -> T:
         """Do a move and wait until it is durable; cancelled meanwhile, it is done all the same."""
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._queue(_Job(move, future))
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._gather(_Job(move, future), loop)
         return await future
 
     def now(self, move: Callable[[apsw.Connection], T]) -> T:
@@ -119,17 +122,44 @@ class Writer:
         """Finish what is queued, then close the connection."""
         with self._gate:
             self._closed = True
+            self._hand_over()
             self._jobs.put(None)
         self._thread.join()
         self._connection.close()
 
     def _queue(self, job: _Job[Any]) -> None:
         with self._gate:
-            if self._failure is not None:
-                raise _given_up(self._path) from self._failure
-            if self._closed:
-                raise RuntimeError("the ledger's writer is closed: a move came too late")
+            self._refuse_at_end()
+            self._hand_over()
             self._jobs.put(job)
+
+    def _gather(self, job: _Job[Any], loop: asyncio.AbstractEventLoop) -> None:
+        with self._gate:
+            self._refuse_at_end()
+            if self._turn_of is not loop:
+                self._hand_over()
+                self._turn_of = loop
+                loop.call_soon(self._end_turn)
+            self._gathered.append(job)
+
+    def _refuse_at_end(self) -> None:
+        if self._failure is not None:
+            raise _given_up(self._path) from self._failure
+        if self._closed:
+            raise RuntimeError("the ledger's writer is closed: a move came too late")
+
+    def _end_turn(self) -> None:
+        with self._gate:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Queue what was gathered; said with the gate closed."""
+        gathered, self._gathered, self._turn_of = self._gathered, [], None
+        for job in gathered:
+            if self._failure is None:
+                self._jobs.put(job)
+            else:
+                self._abandon(job, self._failure)
 
     def _serve(self) -> None:
         try:
@@ -145,10 +175,13 @@ class Writer:
         while not self._jobs.empty():
             job = self._jobs.get()
             if job is not None:
-                error = _given_up(self._path)
-                error.__cause__ = failure
-                job.fail(error)
-                _tell([job])
+                self._abandon(job, failure)
+
+    def _abandon(self, job: _Job[Any], failure: BaseException) -> None:
+        error = _given_up(self._path)
+        error.__cause__ = failure
+        job.fail(error)
+        _tell([job])
 
     def _next_batch(self) -> list[_Job[Any]] | None:
         first = self._jobs.get()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import TYPE_CHECKING
 
@@ -290,3 +291,34 @@ def test_writer_that_fails_lets_nobody_wait(file: Path) -> None:
         writer.now(note("d"))
     writer.close()
     assert noted(file) == ["a"]
+
+
+@pytest.mark.anyio
+async def test_writer_what_one_turn_of_the_loop_asks_for_shares_one_commit(
+    writer: Writer, file: Path
+) -> None:
+    commits = []
+
+    def watch(_: apsw.Cursor, statement: str, __: object) -> bool:
+        commits.append(statement == "COMMIT")
+        return True
+
+    await writer(lambda db: setattr(db, "exec_trace", watch))
+    async with anyio.create_task_group() as group:
+        for number in range(16):
+            group.start_soon(writer, note(f"{number:02}"))
+    assert noted(file) == [f"{number:02}" for number in range(16)]
+    # That of the move which set the trace is seen, too.
+    assert sum(commits) == 2
+
+
+def test_writer_does_what_a_loop_asked_for_just_before_it_ended(writer: Writer, file: Path) -> None:
+    loop = asyncio.new_event_loop()
+    asked = writer(note("first"))
+    loop.call_soon(asked.send, None)
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    asked.close()
+    loop.close()
+    writer.now(note("second"))
+    assert noted(file) == ["first", "second"]
