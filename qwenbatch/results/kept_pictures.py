@@ -54,6 +54,11 @@ class Page:
         self._held_bytes = 0
         self._descriptor: int | None = None
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether there is a file that was not kept."""
+        return self._descriptor is not None
+
     async def write(self, piece: bytes) -> None:
         """The picture's next bytes; they are gathered, and written by larger pieces."""
         self._held.append(piece)
@@ -110,8 +115,10 @@ class KeptPictures:
         try:
             yield page
         finally:
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(page.close)
+            # Most answers bring none: those are not worth a turn in a thread.
+            if page.is_begun:
+                with anyio.CancelScope(shield=True):
+                    await anyio.to_thread.run_sync(page.close)
 
     async def stream(
         self,

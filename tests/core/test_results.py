@@ -13,6 +13,7 @@ HOUR = 3600.0
     ("trouble", "age", "lost"),
     [
         (Trouble.FORBIDDEN, 0.0, True),
+        (Trouble.GONE, 0.0, True),
         (Trouble.HOPELESS, 0.0, False),
         (Trouble.HOPELESS, 24 * HOUR - 1, False),
         (Trouble.HOPELESS, 24 * HOUR, True),

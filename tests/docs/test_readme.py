@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from qwenbatch.cli.help_page import STATUSES
+from qwenbatch.core.money import usd
 from qwenbatch.core.stops import ExitStatus
+from qwenbatch.gateway.doors import DOORS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,6 +134,7 @@ def test_readme_shows_every_command() -> None:
 
 
 def test_readme_speaks_of_options_that_exist() -> None:
+    others = {"--state", "--help", "--readme", "--served-model-name"}
     shown = "".join(
         subprocess.run(
             [sys.executable, "-m", "qwenbatch", *words],
@@ -144,4 +147,11 @@ def test_readme_speaks_of_options_that_exist() -> None:
         for words in (["--help"], *([name, "--help"] for name in ("run", "status", "schedule")))
     )
     for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)):
-        assert option in shown or option in {"--state", "--help", "--readme"}, option
+        assert option in shown or option in others, option
+
+
+def test_readme_tells_of_every_door_and_its_price() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)` \|.*\| (\$[\d.]+) \|$", README, re.MULTILINE))
+    assert {name: f"{float(price[1:]):g}" for name, price in rows.items()} == {
+        name: f"{usd(door.price):g}" for name, door in DOORS.items()
+    }

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from qwenbatch.core.money import usd
 from qwenbatch.gateway.doors import DOORS
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Desk, Ended, House
 
 DRIVER = str(Path(__file__).with_name("dying.py"))
-PRICES = {"pixazo": 0.055, "dashscope": 0.045, "openai": 0.0}
 
 
 def through(house: House, service: str) -> list[str]:
@@ -41,7 +41,7 @@ def test_e2e_door_edits_a_folder_once(desk: Desk, house: House, service: str) ->
     words = ("--instruction", "mirror it", "--max-cost", "1")
     first = desk.run(*through(house, service), *words, gateway=False, source="photos")
     assert (first.status, first.items) == (0, {"total": 3, "saved": 3})
-    assert first.cost["spent"] == pytest.approx(3 * PRICES[service])
+    assert first.cost["spent"] == pytest.approx(3 * usd(DOORS[service].price))
     again = desk.run(*through(house, service), *words, gateway=False, source="photos")
     assert again.items == {"total": 3, "saved": 3, "reused": 3}
     assert house.posts() == house.books()["billed"] == 3

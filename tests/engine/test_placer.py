@@ -9,6 +9,7 @@ import pytest
 
 from qwenbatch.core.events import FetchFailed, ResultLost, ResultSaved
 from qwenbatch.core.placements import Preparation
+from qwenbatch.core.results import Trouble, Unfetched
 from qwenbatch.core.retry import LOST_AFTER
 from qwenbatch.imaging.verify import ResultVerifier
 from qwenbatch.results.shelf import Shelf
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from qwenbatch.core.keys import EditKey
     from qwenbatch.core.placements import FileStamp, Placement
-    from qwenbatch.core.results import Unfetched
     from tests.engine.conftest import World
 
 pytestmark = pytest.mark.anyio
@@ -102,6 +102,26 @@ async def test_placer_a_forbidden_url_is_lost_at_once(gallery: Gallery) -> None:
     assert await gallery.files(key) == {}
     assert await gallery.book.is_lost(key)
     assert isinstance(gallery.world.events[-1], ResultLost)
+
+
+async def test_placer_forgets_what_was_kept_of_an_answer_once_nothing_waits_for_it(
+    gallery: Gallery,
+) -> None:
+    key = await gallery.pay(1, PASSING, "a.png", "b.png")
+    await gallery.place(key)
+    assert gallery.fetcher.forgotten == [], "two paths wait for it"
+    gallery.fetcher.results[gallery.url(1)] = ONE
+    await gallery.place(key)
+    assert gallery.fetcher.forgotten == [gallery.url(1)]
+
+
+async def test_placer_a_picture_that_is_no_longer_where_it_was_kept_is_lost_at_once(
+    gallery: Gallery,
+) -> None:
+    key = await gallery.pay(1, Unfetched(Trouble.GONE, "it is gone"), "a.png")
+    await gallery.place(key)
+    assert len(gallery.fetcher.fetched) == 1
+    assert await gallery.book.is_lost(key)
 
 
 @pytest.mark.parametrize("order", [(FORBIDDEN, PASSING), (PASSING, FORBIDDEN)])
