@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _status = re.compile(r"status code: (\d{3})").search
 _code = re.compile(r"<Code>([^<]{1,100})</Code>").search
+_query = re.compile(r"\?[^\s)\"']+")
 _strange_key = re.compile(r'invalid path: .*?Path ("[^"]{0,1024}")').search
 _METADATA_SERVICES = ("169.254.169.254", "169.254.170.2", "metadata.google.internal")
 _MOST_REASON = 300
@@ -96,5 +97,6 @@ def _told(place: str, doing: str, text: str) -> StoreError:  # noqa: PLR0911 - a
         )
     if status:
         return StoreError(f"{what}: the store refuses ({code or status})")
-    reason = text.split("\n", 1)[0][:_MOST_REASON].rstrip()
+    # A query may hold what signs a request.
+    reason = _query.sub("?…", text.split("\n", 1)[0])[:_MOST_REASON].rstrip()
     return StoreError(f"{what}: {reason}", "check the network and the endpoint", passing=True)
