@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _status = re.compile(r"status code: (\d{3})").search
 _code = re.compile(r"<Code>([^<]{1,100})</Code>").search
+_query = re.compile(r"\?[^\s)\"']+")
+_strange_key = re.compile(r'invalid path: .*?Path ("[^"]{0,1024}")').search
 _METADATA_SERVICES = ("169.254.169.254", "169.254.170.2", "metadata.google.internal")
 _MOST_REASON = 300
 
@@ -26,6 +28,10 @@ _LATER = "it may be better later: the same command goes on where this one was"
 
 class MissingError(Exception):
     """There is no such object; it never leaves this room."""
+
+
+class UnlistableError(StoreError):
+    """A list holds a key that cannot be reached, and what comes behind it cannot be had."""
 
 
 class TakenError(Exception):
@@ -61,6 +67,11 @@ def _bucket_lacks(text: str) -> bool:
 def _told(place: str, doing: str, text: str) -> StoreError:  # noqa: PLR0911 - a table
     """What a failure means, by the store's own code, the status, and what the client says."""
     what = f"{place} cannot be {doing}"
+    if (strange := _strange_key(text)) is not None:
+        return UnlistableError(
+            f"{what}: among its objects is {strange[1]}, a key with an empty segment, . or ..",
+            "rename that object, or name the others in a manifest",
+        )
     code = found[1] if (found := _code(text)) else ""
     status = int(found[1]) if (found := _status(text)) else 0
     if _bucket_lacks(text) or status == 404:  # noqa: PLR2004 - HTTP's number
@@ -86,5 +97,6 @@ def _told(place: str, doing: str, text: str) -> StoreError:  # noqa: PLR0911 - a
         )
     if status:
         return StoreError(f"{what}: the store refuses ({code or status})")
-    reason = text.split("\n", 1)[0][:_MOST_REASON].rstrip()
+    # A query may hold what signs a request.
+    reason = _query.sub("?…", text.split("\n", 1)[0])[:_MOST_REASON].rstrip()
     return StoreError(f"{what}: {reason}", "check the network and the endpoint", passing=True)

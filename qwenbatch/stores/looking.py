@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qwenbatch.stores.crowd import each
+from qwenbatch.stores.failures import UnlistableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +29,10 @@ async def look_at(bucket: Bucket, keys: Iterable[str]) -> dict[str, Sight]:
     wanted = sorted(set(keys), key=str.encode)
     found: dict[str, Sight] = {}
     if len(wanted) > _FEW and bucket.scheme != "az":  # Azure's lists cannot begin behind a key
-        wanted = await _list(bucket, wanted, found)
+        try:
+            wanted = await _list(bucket, wanted, found)
+        except UnlistableError:
+            wanted = [key for key in wanted if key not in found]
 
     async def look(key: str) -> None:
         sight = await bucket.look(key)

@@ -20,6 +20,8 @@ from qwenbatch.gateway.doors import DOORS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.stores.s3 import S3
+
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 IMAGES = ROOT / "tests" / "images"
@@ -64,9 +66,18 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_readme_commands_print_what_it_says(gateway: str, place: Path) -> None:
+def bucket_like(photos: Path, s3: S3) -> dict[str, str]:
+    """What leads to an S3 server with the photographs in a bucket."""
+    shop = s3.make("shop")
+    for photo in photos.iterdir():
+        s3.put(shop / f"photos/{photo.name}", photo.read_bytes())
+    return s3.environment()
+
+
+def test_readme_commands_print_what_it_says(gateway: str, place: Path, s3: S3) -> None:
     shutil.rmtree(ROOT / "out" / "demo", ignore_errors=True)
     environment = dict(os.environ, QWENBATCH_GATEWAY=gateway, COLUMNS="100")
+    environment |= bucket_like(place / "photos", s3)
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     ran = 0
     for command, expected in commands():

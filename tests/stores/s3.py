@@ -47,9 +47,9 @@ class S3:
             "AWS_ENDPOINT_URL": url or self.url,
         }
 
-    def make(self) -> StoreUrl:
-        """A bucket that nobody else uses."""
-        bucket = f"b{secrets.token_hex(8)}"
+    def make(self, name: str | None = None) -> StoreUrl:
+        """A bucket; one that nobody else uses, unless it is named."""
+        bucket = name or f"b{secrets.token_hex(8)}"
         assert self._ask("PUT", f"/{bucket}")[0] == 200
         return StoreUrl("s3", bucket, "")
 

@@ -10,6 +10,7 @@ import pytest
 from qwenbatch.core.store_url import StoreUrl
 from qwenbatch.errors import StoreError
 from qwenbatch.stores import looking
+from qwenbatch.stores.failures import UnlistableError
 from qwenbatch.stores.looking import look_at
 from qwenbatch.stores.opening import Stores
 from tests.stores.s3 import Fault
@@ -51,6 +52,18 @@ async def test_look_at_what_lies_far_apart_asks_singly_for_the_rest(
     wanted = [keys[0], keys[1], keys[28], "29x.png"]
     assert set(await look_at(bucket, wanted)) == {keys[0], keys[1], keys[28]}
     assert hostile.count("HEAD") == 2
+
+
+async def test_key_that_cannot_be_reached_keeps_nobody_from_its_neighbours(
+    s3: S3, store: StoreUrl, bucket: Bucket
+) -> None:
+    keys = [f"shop/{number:02}.png" for number in range(20)]
+    for key in (*keys, "shop/10//b.png"):
+        s3.put(store / key, b"x")
+    assert set(await look_at(bucket, keys)) == set(keys)
+    with pytest.raises(UnlistableError, match=r"shop/10//b\.png") as raised:
+        list(bucket.walk("shop"))
+    assert "manifest" in raised.value.advice
 
 
 async def test_look_at_a_failing_store_is_one_error(bucket: Bucket, hostile: Hostile) -> None:
