@@ -29,12 +29,27 @@ CHUNK = 3 * 64 * 1024
 """Bytes of a picture that are in memory at once; a multiple of 3, so that base64 can be joined."""
 
 
+class _Buffers:
+    """Buffers of CHUNK bytes to read into: no more of them than are read into at one moment."""
+
+    def __init__(self) -> None:
+        self._free: list[memoryview] = []
+
+    def take(self) -> memoryview:
+        """A buffer for one read alone."""
+        return self._free.pop() if self._free else memoryview(bytearray(CHUNK))
+
+    def give_back(self, buffer: memoryview) -> None:
+        """Nobody reads or writes the buffer any more; one of which that is not known is kept."""
+        self._free.append(buffer)
+
+
 class Cargo:
     """A picture's bytes, or the text of its data URI, that never are in memory whole.
 
     `data` holds the bytes from `offset` on, `size` of them; `verbatim` says that they go as they
     are: as bytes, or because they are base64 already. `watched` is the source's file, as it was
-    when it was keyed.
+    when it was keyed. `buffers` are shared by all that is sent.
     """
 
     def __init__(
@@ -48,6 +63,7 @@ class Cargo:
         verbatim: bool,
         watched: int,
         stamp: SourceStamp,
+        buffers: _Buffers,
     ) -> None:
         self.media_type = format_.value
         as_uri = form is PictureForm.DATA_URI
@@ -58,6 +74,7 @@ class Cargo:
         self._verbatim = verbatim or not as_uri
         self._watched = watched
         self._stamp = stamp
+        self._buffers = buffers
 
     @property
     def length(self) -> int:
@@ -69,13 +86,16 @@ class Cargo:
         """The text, a chunk at a time; shorter than `length` if the file lost its end meanwhile."""
         head = self._head
         descriptor = self._data.fileno()
-        buffer = memoryview(bytearray(min(CHUNK, self._size)))
         done = 0
         while done < self._size:
+            buffer = self._buffers.take()
             wanted = buffer[: self._size - done]
             count = await read_into(descriptor, wanted, self._offset + done)
             chunk = wanted[:count]
-            yield head + (bytes(chunk) if self._verbatim else pybase64.b64encode(chunk))
+            text = head + (bytes(chunk) if self._verbatim else pybase64.b64encode(chunk))
+            # Not where the read was broken off: a thread may still write into it then.
+            self._buffers.give_back(buffer)
+            yield text
             if count < len(wanted):
                 return
             done += count
@@ -96,6 +116,7 @@ class Carrier:
         self._scratch = scratch
         self._limits = limits
         self._encoders = anyio.CapacityLimiter(cores)
+        self._buffers = _Buffers()
 
     @asynccontextmanager
     async def ready(self, source: LocalSource, facts: SourceFacts) -> AsyncIterator[Cargo | None]:
@@ -130,6 +151,7 @@ class Carrier:
                     verbatim=inline,
                     watched=watched.fileno(),
                     stamp=facts.stamp,
+                    buffers=self._buffers,
                 )
 
     def _goes_as_it_lies(self, source: LocalSource, picture: Picture) -> bool:
@@ -163,6 +185,7 @@ class Carrier:
                 verbatim=False,
                 watched=watched,
                 stamp=facts.stamp,
+                buffers=self._buffers,
             )
 
 

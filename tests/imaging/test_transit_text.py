@@ -5,6 +5,8 @@ from base64 import b64decode
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from qwenbatch.core.items import FileSource
@@ -41,6 +43,38 @@ def forget(path: Path) -> None:
     """Let the system drop what it holds of a file in memory."""
     with path.open("rb") as file:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+async def test_data_uris_made_at_once_do_not_mix(
+    tmp_path: Path,
+    photographs: dict[str, bytes],
+) -> None:
+    picture = next(data for data in photographs.values() if data.startswith(b"\xff\xd8"))
+    files = [tmp_path / f"{number}.jpg" for number in range(8)]
+    for file in files:
+        with file.open("wb") as opened:
+            opened.write(picture + os.urandom(4 * CHUNK + 500))
+            os.fsync(opened.fileno())
+    carrier = Carrier(scratch=tmp_path, cores=1)
+    texts: dict[Path, bytes] = {}
+
+    async def send(file: Path) -> None:
+        facts = examine_source(FileSource(str(file)))
+        assert isinstance(facts, SourceFacts)
+        forget(file)
+        async with carrier.ready(FileSource(str(file)), facts) as uri:
+            assert uri is not None
+            chunks = []
+            async for chunk in uri.chunks():
+                chunks.append(chunk)
+                await anyio.lowlevel.checkpoint()
+        texts[file] = b"".join(chunks)
+
+    async with anyio.create_task_group() as group:
+        for file in files:
+            group.start_soon(send, file)
+    for file in files:
+        assert b64decode(texts[file].removeprefix(HEAD)) == file.read_bytes()
 
 
 @pytest.mark.parametrize("in_memory", [True, False])
