@@ -112,7 +112,8 @@ class Fault:
     """What happens to requests that match a method and a part of the path, so many times.
 
     `status` with `code` is answered in the server's place; `cut` breaks the connection off once so
-    many bytes of the body went through; `lose` does what is asked, and loses the answer.
+    many bytes of the body went through; `lose` does what is asked, then `then`, and loses the
+    answer.
     """
 
     method: str
@@ -122,6 +123,7 @@ class Fault:
     code: str = ""
     cut: int | None = None
     lose: bool = False
+    then: Callable[[], None] | None = None
 
 
 @dataclass(slots=True)
@@ -201,6 +203,8 @@ class _Visit(socketserver.StreamRequestHandler):
             self._break_off()
         else:
             self._passed_on(head, length)
+            if fault.then is not None:
+                fault.then()
             self._break_off()
 
     def _head(self) -> list[bytes]:
