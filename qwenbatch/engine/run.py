@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from qwenbatch.core.canary import Canary
-from qwenbatch.core.events import RowRefused
+from qwenbatch.core.events import RowRefused, RowWarned
 from qwenbatch.core.items import Fault
 from qwenbatch.core.plan import Fate
 from qwenbatch.core.sources import Problem
@@ -187,6 +187,8 @@ class Run:
         """The source changed: its edit gets its new key, once in a run; then it is left."""
         keyed = None if edit.rekeyed else await self._rekeyer.rekey(edit.keyed)
         if keyed is None or (isinstance(keyed, Problem) and keyed.passing):
+            if keyed is not None:
+                self._report(_cannot_be_read(edit, keyed))
             await self._book.remember_kind(edit.key, Kind.SOURCE_CHANGED)
             return
         if isinstance(keyed, Problem):
@@ -204,3 +206,10 @@ class Run:
         self._report(RowRefused(where=where, image=row.image, reason=what, advice=advice))
         if rest is not None:
             await self._live(rest)
+
+
+def _cannot_be_read(edit: Edit, problem: Problem) -> RowWarned:
+    """A source that cannot be read for now: its edit is left to the next run."""
+    row = edit.keyed.row
+    where = f"line {row.line}, image" if row.line else "image"
+    return RowWarned(where=where, image=row.image, warning=f"not sent: {problem.what}")

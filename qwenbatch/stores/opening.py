@@ -24,10 +24,10 @@ _CLIENT: Any = {
     "read_timeout": timedelta(seconds=30),
     "timeout": timedelta(minutes=5),
 }
-PATIENCE = 45.0
+PATIENCE = 30.0
 """Seconds for which a request that fails is tried again, unless told."""
 
-_MOST_TRIES = 6
+_MOST_TRIES = 10
 _ENDPOINTS = {"s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"), "gs": (), "az": ()}
 
 

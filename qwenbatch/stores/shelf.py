@@ -36,7 +36,7 @@ PUTS = 16
 _LARGE = 8 * 1024 * 1024
 """Of results that are larger, one at a time is in memory."""
 
-_WAITS = (0.2, 1.0, None)
+_WAITS = (0.5, None)
 """Seconds between the tries of a put that fails, behind those of the store's client."""
 
 

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qwenbatch.core.store_url import StoreUrl
 from qwenbatch.errors import DiskError, UsageError
 from qwenbatch.schedule.crontab import cron_line, with_line
 from qwenbatch.schedule.job import ScheduledJob
@@ -44,6 +45,11 @@ def scheduled_job(
         raise UsageError(
             f"{file} names no cap, and nobody watches at night",
             'write budget = "5/day" or max-cost = 5 into it',
+        )
+    if isinstance(settings.out_folder, StoreUrl) and settings.ledger is None:
+        raise UsageError(
+            f"{file} names an OUT in a store, and no ledger for it",
+            'write ledger = "PATH" into it: the service may write there alone',
         )
     job = ScheduledJob(
         name=f"qwenbatch-{_STRANGE.sub('-', file.stem).strip('-') or 'job'}",

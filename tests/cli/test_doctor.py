@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from qwenbatch.core.store_url import StoreUrl
+
     Look = Callable[..., tuple[int, dict[str, Any]]]
 
 KEY = "very-secret-key"
@@ -149,3 +151,18 @@ def test_doctor_judges_limits_and_encodings() -> None:
     assert files_check(227, 32).advice.startswith("ulimit -n 228")
     assert terminal_check("UTF-8").ok
     assert not terminal_check("ascii").ok
+
+
+def test_doctor_looks_at_a_store_and_at_the_ledger_beside_it(
+    look: Look, store: StoreUrl, tmp_path: Path
+) -> None:
+    with listener() as url:
+        _, checks = look("--gateway", url, "-o", store, "--ledger", tmp_path / "l.db")
+        _, without = look("--gateway", url, "-o", store)
+        _, nowhere = look("--gateway", url, "-o", f"{store}-not/out", "--ledger", "l.db")
+    assert checks["store"]["ok"]
+    assert checks["disk"]["ok"]
+    assert str(tmp_path) in checks["ledger's place"]["says"]
+    assert checks["ledger"]["says"] == "none yet: the first run makes it"
+    assert "no ledger can be kept" in without["ledger"]["says"]
+    assert "no such bucket" in nowhere["store"]["says"]

@@ -207,3 +207,17 @@ def test_schedule_takes_its_hours_from_the_job_file(home: Home) -> None:
     status, said, _ = home.schedule()
     assert status == 0
     assert "--at 01:30 --until 05:00" in said
+
+
+def test_schedule_of_a_store_needs_a_ledger_and_lets_the_service_write_there(home: Home) -> None:
+    out = next(line for line in JOB.splitlines() if line.startswith("out"))
+    job = JOB.replace(out, 'out = "s3://bucket/out"')
+    home.job.write_text(job)
+    status, _, said = home.schedule("--at", "2:00")
+    assert status == 2
+    assert "no ledger for it" in said
+    home.job.write_text(job + 'ledger = "books/ledger.db"\n')
+    status, printed, _ = home.schedule("--at", "2:00")
+    assert status == 0
+    assert str(home.job.parent / "books") in printed
+    assert "s3:" not in printed

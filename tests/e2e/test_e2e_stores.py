@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 from io import BytesIO
 from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
 
-from tests.e2e.conftest import png
+from tests.e2e.conftest import SECONDS, png
 from tests.stores.s3 import Fault
 
 if TYPE_CHECKING:
@@ -99,6 +100,34 @@ def test_run_over_a_bucket_is_killed_and_resumed_and_nothing_is_paid_twice(bay: 
     assert bay.hostile.count("GET", "/sub/") == 0
     assert bay.hostile.count("PUT") == 0
     assert list((bay.desk.folder / "here/ledger.db.desk/.qwenbatch/tmp").iterdir()) == []
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_death_in_a_put_costs_nothing(bay: Bay, *, arrives: bool) -> None:
+    bay.pictures(1)
+    dead = threading.Event()
+
+    def die() -> None:
+        run.kill()
+        dead.set()
+
+    fault = Fault("PUT", "/sub/p00.png", lose=True, then=die)
+    if arrives:
+        bay.hostile.faults.append(fault)
+    else:
+        bay.hostile.before("PUT", "/sub/p00.png", lambda: None if dead.is_set() else die())
+        bay.hostile.faults.append(Fault("PUT", "/sub/p00.png", cut=100))
+    run = bay.start(bay.shop, "-i", "mirror", *LEDGER)
+    assert dead.wait(SECONDS)
+    assert len(bay.results()) == arrives
+
+    fetched = bay.desk.house.fetches()
+    resumed = bay.run(bay.shop, "-i", "mirror")
+    assert resumed.items == {"total": 1, "saved": 1, "reused": 1}
+    assert resumed.edits == (0, 0)
+    assert len(bay.results()) == 1
+    assert bay.desk.house.fetches() - fetched == (not arrives)
+    assert bay.desk.house.billed() == {"mirror": 1}
 
 
 def test_out_in_a_store_is_known_to_every_command(bay: Bay) -> None:

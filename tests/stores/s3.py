@@ -112,7 +112,8 @@ class Fault:
     """What happens to requests that match a method and a part of the path, so many times.
 
     `status` with `code` is answered in the server's place; `cut` breaks the connection off once so
-    many bytes of the body went through; `lose` does what is asked, and loses the answer.
+    many bytes of the body went through, `answer_cut` once so many of the answer did; `lose` does
+    what is asked, then `then`, and loses the answer.
     """
 
     method: str
@@ -121,7 +122,9 @@ class Fault:
     status: int | None = None
     code: str = ""
     cut: int | None = None
+    answer_cut: int | None = None
     lose: bool = False
+    then: Callable[[], None] | None = None
 
 
 @dataclass(slots=True)
@@ -196,11 +199,16 @@ class _Visit(socketserver.StreamRequestHandler):
         elif fault.status is not None:
             self.rfile.read(length)
             self.wfile.write(_refusal(fault))
+        elif fault.answer_cut is not None:
+            self.wfile.write(self._passed_on(head, length)[: fault.answer_cut])
+            self._break_off()
         elif fault.cut is not None:
             self._passed_on(head, min(length, fault.cut), whole=False)
             self._break_off()
         else:
             self._passed_on(head, length)
+            if fault.then is not None:
+                fault.then()
             self._break_off()
 
     def _head(self) -> list[bytes]:
