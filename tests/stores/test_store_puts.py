@@ -72,6 +72,16 @@ async def test_put_whose_answer_is_lost_takes_nobodys_object_for_its_own(
     assert room.read("a.png") == b"someone's"
 
 
+async def test_put_that_was_done_though_the_store_said_otherwise_is_found(
+    room: StoreRoom, hostile: Hostile
+) -> None:
+    hostile.before("PUT", "/a.png", lambda: room.lay("a.png", ONE))
+    hostile.faults.append(Fault("PUT", "a.png", status=500, code="InternalError"))
+    assert (await room.put(ONE, "a.png"))[1]
+    assert room.read("a.png") == ONE
+    assert hostile.count("PUT") == 2
+
+
 @pytest.mark.parametrize("lose", [False, True])
 async def test_put_in_place_of_another_result_keeps_that(
     room: StoreRoom, hostile: Hostile, *, lose: bool
