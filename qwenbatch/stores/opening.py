@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qwenbatch.errors import UsageError
@@ -29,6 +30,14 @@ PATIENCE = 30.0
 
 _MOST_TRIES = 10
 _ENDPOINTS = {"s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"), "gs": (), "az": ()}
+_WITHOUT_PROFILES = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SKIP_SIGNATURE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+)
+"""Variables that say where credentials come from, or that none are wanted."""
 
 
 class Stores:
@@ -77,6 +86,8 @@ class Stores:
             return makes[url.scheme](
                 url.bucket, client_options=client, retry_config=self._retries, **told
             )
+        except UsageError:
+            raise
         except Exception as error:  # every store has exceptions of its own for bad settings
             raise UsageError(
                 f"{url.scheme}://{url.bucket} cannot be opened: {str(error).splitlines()[0]}",
@@ -84,12 +95,13 @@ class Stores:
             ) from error
 
     def _profile(self) -> Any:
-        """What knows the credentials of an AWS profile; None where the environment has them."""
-        if self._environment.get("AWS_ACCESS_KEY_ID") or self._environment.get(
-            "AWS_SKIP_SIGNATURE"
+        """What knows the credentials of an AWS profile; None where there is no need of one."""
+        told = self._environment.get
+        asked = told("AWS_PROFILE")
+        if any(map(told, _WITHOUT_PROFILES)) or not (
+            asked or any(map(Path.is_file, self._files()))
         ):
             return None
-        asked = self._environment.get("AWS_PROFILE")
         if find_spec("boto3") is None:
             if asked:
                 raise UsageError(
@@ -101,6 +113,14 @@ class Stores:
         if not asked and session.get_credentials() is None:
             return None
         return import_module("obstore.auth.boto3").Boto3CredentialProvider(session)
+
+    def _files(self) -> tuple[Path, Path]:
+        """Where AWS profiles are written down."""
+        told, home = self._environment.get, Path(self._environment.get("HOME") or "/")
+        return (
+            Path(told("AWS_SHARED_CREDENTIALS_FILE") or home / ".aws" / "credentials"),
+            Path(told("AWS_CONFIG_FILE") or home / ".aws" / "config"),
+        )
 
 
 def _library() -> Any:
