@@ -28,6 +28,8 @@ from qwenbatch.wiring.settings import (
     DEFAULT_RATE,
     DEFAULT_SERVICE,
     DEFAULT_TIMEOUT,
+    LOCAL,
+    RAY,
 )
 
 if TYPE_CHECKING:
@@ -282,6 +284,25 @@ class Options:
             of_run=True,
         ),
     ] = DEFAULT_TIMEOUT
+    engine: Annotated[
+        str,
+        Option(
+            forms.choice(LOCAL, RAY),
+            Purpose.PLACES,
+            "Where edits are made: in this process, or by a fleet of machines on Ray.",
+            of_run=True,
+        ),
+    ] = LOCAL
+    address: Annotated[
+        str | None,
+        Option(
+            forms.TEXT,
+            Purpose.PLACES,
+            "With --engine ray: the fleet's address, such as auto; without it, a Ray of its own is"
+            " started on this machine to try it out.",
+            of_run=True,
+        ),
+    ] = None
     retry_failed: Annotated[
         bool,
         Option(forms.FLAG, Purpose.REPAIR, "Send again what the gateway refused."),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from qwenbatch.cli.watched import Watched
     from qwenbatch.core.summary import Summary
     from qwenbatch.wiring.display import Display
+    from qwenbatch.wiring.fleet_view import FleetRun
     from qwenbatch.wiring.settings import RunSettings
 
 
@@ -84,9 +85,16 @@ def _lead(settings: RunSettings, display: Display) -> Summary:
 
     from qwenbatch.cli.ending import sole  # noqa: PLC0415 - start-up
     from qwenbatch.wiring.batch import Batch  # noqa: PLC0415 - start-up
+    from qwenbatch.wiring.settings import RAY  # noqa: PLC0415 - start-up
+
+    kind: type[Batch | FleetRun] = Batch
+    if settings.engine == RAY:
+        from qwenbatch.wiring.fleet_view import FleetRun  # noqa: PLC0415 - start-up
+
+        kind = FleetRun
 
     async def lead() -> Summary:
-        batch = Batch(
+        batch = kind(
             settings,
             report=display.report,
             ask=display.ask,

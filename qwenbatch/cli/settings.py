@@ -11,7 +11,7 @@ from qwenbatch.core.budget import Caps
 from qwenbatch.core.plan import Asked
 from qwenbatch.errors import UsageError
 from qwenbatch.gateway.doors import DOORS
-from qwenbatch.wiring.settings import RunSettings
+from qwenbatch.wiring.settings import LOCAL, RunSettings
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -47,6 +47,11 @@ def settings_of(options: Options, *, source: Place) -> RunSettings:
         raise UsageError(
             "--at without --until makes no sense",
             "say with --until when its hours end",
+        )
+    if options.address is not None and options.engine == LOCAL:
+        raise UsageError(
+            "--address without --engine ray makes no sense",
+            "say --engine ray for a fleet of machines",
         )
     settings = from_options(
         RunSettings,

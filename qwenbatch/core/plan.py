@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from typing import final
 
 import msgspec
@@ -81,6 +81,17 @@ class Edit(msgspec.Struct, frozen=True, kw_only=True):
     def key(self) -> EditKey:
         """The name of what is paid for."""
         return self.keyed.key
+
+
+class Conducted(Enum):
+    """How the life of an edit ended, as far as this run goes."""
+
+    EDITED = auto()
+    """Paid, and its answer is in the ledger: now it is to be placed."""
+    LEFT = auto()
+    """Left for a later run, refused, uncertain, or moved by someone else."""
+    CHANGED = auto()
+    """Its source is no longer what was keyed; nothing was sent under the old key."""
 
 
 def key_row(row: Row, facts: SourceFacts | None, url: str | None) -> KeyedRow:

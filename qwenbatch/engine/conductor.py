@@ -9,7 +9,6 @@ the ledger has the answer, nothing leads back to a POST by itself.
 
 from __future__ import annotations
 
-from enum import Enum, auto
 from itertools import count
 from typing import TYPE_CHECKING, assert_never
 
@@ -23,6 +22,7 @@ from qwenbatch.core.attempts import (
 )
 from qwenbatch.core.events import AttemptEnded, AttemptSent
 from qwenbatch.core.money import NOTHING
+from qwenbatch.core.plan import Conducted
 from qwenbatch.core.replies import Answered, Broken, Withheld
 from qwenbatch.core.retry import AfterAttempt, Tally, after_attempt
 from qwenbatch.core.states import EditEvent
@@ -37,22 +37,10 @@ if TYPE_CHECKING:
     from qwenbatch.core.plan import Edit
     from qwenbatch.core.replies import Reply
     from qwenbatch.core.retry import RetryPolicy
-    from qwenbatch.engine.governor import Governor
-    from qwenbatch.engine.ports import Clock, Gateway, Permits, ReadySource, Report
+    from qwenbatch.engine.ports import Clock, Gateway, Permits, ReadySource, Report, Throttle
 
 
 _GIVEN_UP = "given up by this program while it waited for the answer"
-
-
-class Conducted(Enum):
-    """How the life of an edit ended, as far as this run goes."""
-
-    EDITED = auto()
-    """Paid, and its answer is in the ledger: now it is to be placed."""
-    LEFT = auto()
-    """Left for a later run, refused, uncertain, or moved by someone else."""
-    CHANGED = auto()
-    """Its source is no longer what was keyed; nothing was sent under the old key."""
 
 
 class Conductor:
@@ -66,7 +54,7 @@ class Conductor:
         policy: RetryPolicy,
         ledger: Permits,
         gateway: Gateway,
-        governor: Governor,
+        governor: Throttle,
         clock: Clock,
         jitter: Callable[[], float],
         report: Report,

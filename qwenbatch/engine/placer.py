@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from qwenbatch.core.holdings import Claimed, Holding
     from qwenbatch.core.keys import EditKey
     from qwenbatch.core.placements import PaidEdit
-    from qwenbatch.engine.governor import Governor
     from qwenbatch.engine.ports import (
         Clock,
         Fetcher,
         OutPath,
         PlacementBook,
+        PlacingThrottle,
         Report,
         Shelf,
     )
@@ -66,7 +66,7 @@ class Placer:
         fetcher: Fetcher,
         fetches: int,
         overwrite: bool,
-        governor: Governor,
+        governor: PlacingThrottle,
         clock: Clock,
         report: Report,
     ) -> None:

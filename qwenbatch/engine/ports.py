@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from qwenbatch.core.retry import FETCH_WAITS
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from qwenbatch.core.attempts import AttemptEnd, AttemptId, PermitAnswer, PermitRequest
+    import anyio
+
+    from qwenbatch.core.attempts import (
+        AttemptEnd,
+        AttemptId,
+        CapRefusal,
+        PermitAnswer,
+        PermitRequest,
+    )
     from qwenbatch.core.canary import Canary
     from qwenbatch.core.events import Event
     from qwenbatch.core.holdings import Claimed, Holding, Known
@@ -16,7 +26,7 @@ if TYPE_CHECKING:
     from qwenbatch.core.keys import EditKey
     from qwenbatch.core.occupancy import Occupant
     from qwenbatch.core.placements import FileStamp, PaidEdit, Placement, Preparation, Saved
-    from qwenbatch.core.plan import DraftRow, Edit, Judged, KeyedRow, NamedRow
+    from qwenbatch.core.plan import Conducted, DraftRow, Edit, Judged, KeyedRow, NamedRow
     from qwenbatch.core.replies import Reply
     from qwenbatch.core.results import Fetched, Staged
     from qwenbatch.core.sources import Problem, SourceFacts
@@ -158,7 +168,59 @@ class Gateway(Protocol):
         """
 
 
+class Throttle(Protocol):
+    """Whoever says how many POSTs may be in flight, when the next may start, and when none may."""
+
+    @property
+    def stopping(self) -> bool:
+        """Whether no new POST may be made."""
+
+    def slot(self) -> AbstractAsyncContextManager[bool]:
+        """One of the places in flight; False if the run is stopping."""
+
+    async def turn(self) -> bool:
+        """Wait until the next POST may start; False if the run is stopping instead."""
+
+    async def departs(self) -> None:
+        """Wait until a POST that has its permit may go out, or the run is stopping."""
+
+    def landed(self) -> None:
+        """What had its turn is recorded, or was not sent after all."""
+
+    async def rest(self, seconds: float) -> bool:
+        """Wait so many seconds to send an edit again; False as soon as the run is stopping."""
+
+    def news(self) -> anyio.Event:
+        """What is set when next anything in the run changes."""
+
+    async def refused(self, refusal: CapRefusal, news: anyio.Event) -> None:
+        """A cap refused a permit: wait for what is in flight, or stop if nothing is."""
+
+    def heard(
+        self,
+        kind: Kind | None,
+        *,
+        retry_after: float | None,
+        seconds: float,
+        again: bool,
+    ) -> None:
+        """An attempt is recorded, and ended so."""
+
+    def freed(self) -> None:
+        """Something that others may wait for is over."""
+
+
 # ---------------------------------------------------------------------- for the placer
+
+
+class PlacingThrottle(Protocol):
+    """Whoever counts the paid edits that wait for placement."""
+
+    def placing(self) -> AbstractAsyncContextManager[None]:
+        """An edit that is paid for waits for placement while this is held."""
+
+    def gave_up_placing(self) -> None:
+        """A paid result could not be had in this run."""
 
 
 class OutPath(Protocol):
@@ -249,6 +311,29 @@ class Shelf(Protocol):
 
 
 # ---------------------------------------------------------------------- for the run
+
+
+class EditConductor(Protocol):
+    """Leads edits through their lives, any number at once."""
+
+    async def conduct(self, edit: Edit) -> Conducted:
+        """Send an edit until it is edited, refused, uncertain, or this run leaves it.
+
+        Raises PictureError if the picture turns out to be damaged.
+        """
+
+
+class ResultPlacer(Protocol):
+    """Brings paid results to their paths."""
+
+    async def place(
+        self,
+        key: EditKey,
+        *,
+        paid_now: bool,
+        waits: tuple[float, ...] = FETCH_WAITS,
+    ) -> None:
+        """Bring an edit's result to every path that waits for it, or leave it waiting."""
 
 
 class Approve(Protocol):

@@ -10,11 +10,10 @@ import anyio
 from qwenbatch.core.canary import Canary
 from qwenbatch.core.events import RowRefused, RowWarned
 from qwenbatch.core.items import Fault
-from qwenbatch.core.plan import Fate
+from qwenbatch.core.plan import Conducted, Fate
 from qwenbatch.core.sources import Problem
 from qwenbatch.core.stops import StopReason
 from qwenbatch.core.verdicts import Kind
-from qwenbatch.engine.conductor import Conducted
 from qwenbatch.errors import PictureError, QwenbatchError
 
 if TYPE_CHECKING:
@@ -24,10 +23,16 @@ if TYPE_CHECKING:
 
     from qwenbatch.core.keys import EditKey
     from qwenbatch.core.plan import Edit
-    from qwenbatch.engine.conductor import Conductor
     from qwenbatch.engine.governor import Governor
-    from qwenbatch.engine.placer import Placer
-    from qwenbatch.engine.ports import Agenda, Approve, Rekeyer, Report, RunBook
+    from qwenbatch.engine.ports import (
+        Agenda,
+        Approve,
+        EditConductor,
+        Rekeyer,
+        Report,
+        ResultPlacer,
+        RunBook,
+    )
 
 LIVES_PER_SLOT = 4
 """Edits that may be under way, waiting ones too, for each that may be in flight."""
@@ -42,8 +47,8 @@ class Run:
     def __init__(
         self,
         *,
-        conductor: Conductor,
-        placer: Placer,
+        conductor: EditConductor,
+        placer: ResultPlacer,
         governor: Governor,
         agenda: Agenda,
         book: RunBook,

@@ -57,6 +57,15 @@ class Agenda:
             for last, edit in page:  # noqa: B007 - the last one begins the next page
                 yield edit
 
+    async def flying(self, key: EditKey) -> Edit | None:
+        """An edit of the plan whose attempt an earlier life of this run let go."""
+
+        def find(db: apsw.Connection) -> Edit | None:
+            rows = _rows_of(db, key)
+            return _edit(db, rows[0][1], Fate.SEND, EditState.SENDING) if rows else None
+
+        return await self._do(find)
+
     async def canaries(self, wanted: int) -> list[Edit]:
         """At most so many of the edits to send, spread evenly over the manifest."""
         return await self._do(lambda db: _spread(db, wanted))

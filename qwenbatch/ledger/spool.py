@@ -72,10 +72,23 @@ class Spool:
                 f"free at least {self._size // 1024:,} KB, then start the same command again",
             ) from error
 
-    def add(self, spooled: Spooled) -> None:
-        """Make a record durable; DiskError if even that cannot be done."""
-        body = _encode(_cut(spooled))
-        record = len(body).to_bytes(4) + zlib.crc32(body).to_bytes(4) + body
+    @property
+    def half_full(self) -> bool:
+        """Whether less than half of the room is left."""
+        return 2 * self._end > self._size
+
+    def clear(self) -> None:
+        """Forget every record: the ledger has them. DiskError if the disk does not take it."""
+        try:
+            os.pwrite(self._descriptor, bytes(_HEAD), 0)
+            os.fdatasync(self._descriptor)
+        except OSError as error:
+            raise DiskError(f"the spool cannot be written: {error.strerror}") from error
+        self._end = 0
+
+    def add(self, *spooled: Spooled) -> None:
+        """Make records durable; DiskError if even that cannot be done."""
+        record = b"".join(map(_record, spooled))
         if self._end + len(record) + _HEAD > self._size:
             raise DiskError("the spool is full: an answer could not be recorded")
         try:
@@ -118,6 +131,11 @@ def _unusable(path: Path, error: OSError) -> DiskError:
         f"the spool {path} cannot be opened: {error.strerror}",
         "make it a file that you may read and write, or move it away if it is none of ours",
     )
+
+
+def _record(spooled: Spooled) -> bytes:
+    body = _encode(_cut(spooled))
+    return len(body).to_bytes(4) + zlib.crc32(body).to_bytes(4) + body
 
 
 def _cut(spooled: Spooled) -> Spooled:

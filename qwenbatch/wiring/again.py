@@ -13,6 +13,7 @@ from qwenbatch.wiring.settings import (
     DEFAULT_RATE,
     DEFAULT_SERVICE,
     DEFAULT_TIMEOUT,
+    LOCAL,
 )
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ def _options(settings: RunSettings) -> Iterator[str]:
         ("--rate", f"{settings.rate:g}", f"{DEFAULT_RATE:g}"),
         ("--attempts", settings.attempts, DEFAULT_ATTEMPTS),
         ("--timeout", f"{settings.timeout:g}", f"{DEFAULT_TIMEOUT:g}"),
+        ("--engine", settings.engine, LOCAL),
+        ("--address", settings.address, None),
     ):
         if value != default:
             # As one word: an instruction may begin with a dash.

@@ -34,7 +34,7 @@ from qwenbatch.wiring.opening import ledger_to_write
 from qwenbatch.wiring.outs import out_at
 from qwenbatch.wiring.permissions import new_files_mode
 from qwenbatch.wiring.planning import make_plan
-from qwenbatch.wiring.provenance import Labels, LedgerWithSidecars, Sidecars, beside
+from qwenbatch.wiring.provenance import Labels, LedgerWithSidecars, Sidecars, beside, texts_of
 from qwenbatch.wiring.proxies import proxies_for
 from qwenbatch.wiring.settings import api_key
 from qwenbatch.wiring.signals import signals
@@ -43,7 +43,7 @@ from qwenbatch.wiring.telling import Telling
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
-    from contextlib import AbstractContextManager
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
     import apsw
     from anyio.abc import TaskStatus
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from qwenbatch.core.keys import EditKey
     from qwenbatch.core.summary import Estimate, Summary
     from qwenbatch.engine.ports import Approve, Report
+    from qwenbatch.engine.run import Run
     from qwenbatch.gateway.proxies import Proxies
     from qwenbatch.ledger.spool import SpooledEnd
     from qwenbatch.ledger.writer import Writer
@@ -81,7 +82,8 @@ class Batch:
 
     `ask` is asked before anything is paid, `approve` before anything follows the canaries. `stops`
     gives reasons to stop as they come: the first ends the sending, the second gives up what is in
-    flight. `rows` are the items, those of the settings' source if None.
+    flight. `rows` are the items, those of the settings' source if None; `name` is the
+    run's, a new one if None; `began`, in seconds since the epoch, its first moment, now if None.
     """
 
     def __init__(
@@ -94,6 +96,8 @@ class Batch:
         stops: Callable[[], AbstractContextManager[AsyncIterator[StopReason]]] = signals,
         rows: Rows | None = None,
         follower: Follower | None = None,
+        name: str | None = None,
+        began: float | None = None,
     ) -> None:
         self._settings = settings
         self._stops = stops
@@ -103,7 +107,8 @@ class Batch:
         self._ask = ask
         self._approve = approve
         self._clock = SystemClock()
-        self._began = self._clock.monotonic()
+        now, wall = self._clock.monotonic(), self._clock.wall()
+        self._began = now if began is None else min(now, now - (wall - began))
         self._out = out_at(settings.out_folder, settings.ledger)
         self._folders = self._out.folders
         self._kept = KeptPictures(self._folders.answers)
@@ -112,7 +117,7 @@ class Batch:
         self._room = Room(self._folders.out, copies=copies)
         desk = Shelf(self._folders, ResultVerifier, self._room.saw, mode=new_files_mode())
         self._shelf = self._out.shelf(desk, self._room.saw)
-        self._name = _run_name()
+        self._name = name or run_name()
         self._telling = Telling(
             settings,
             run=self._name,
@@ -134,8 +139,7 @@ class Batch:
             manifest = self._rows or stack.enter_context(
                 manifest_of(self._settings, self._out.stores)
             )
-            if not self._settings.sandbox:
-                api_key(self._settings.door)  # a missing one is said before anything is opened
+            self._refuse_without_key()
             proxies = proxies_for(self._settings)
             ledger = stack.enter_context(ledger_to_write(self._settings, self._out))
             writer = ledger.writer
@@ -167,6 +171,11 @@ class Batch:
         raise AssertionError  # the stack swallows no exception
 
     # ------------------------------------------------------------------ its parts
+
+    def _refuse_without_key(self) -> None:
+        """A missing one is said before anything is opened."""
+        if not self._settings.sandbox:
+            api_key(self._settings.door)
 
     async def _begin(self, ledger: OpenLedger, manifest: str) -> int:
         self._shelf.clean()
@@ -238,7 +247,7 @@ class Batch:
                 governor.stop(StopReason.DEADLINE, "it was started outside its hours")
             send = not (refused and self._settings.strict) and not governor.stopping
             if send and foreseen.edits:
-                send = await _unless_stopping(governor, partial(self._ask, foreseen))
+                send = await unless_stopping(governor, partial(self._ask, foreseen))
                 if not send:
                     governor.stop(StopReason.DECLINED, "nothing was sent")
             agenda = Agenda(writer)
@@ -257,12 +266,14 @@ class Batch:
                 agenda=agenda,
                 governor=governor,
                 clock=self._clock,
-                approve=lambda seen: _unless_stopping(governor, partial(self._approve, seen)),
+                approve=lambda seen: unless_stopping(governor, partial(self._approve, seen)),
                 report=self._report,
                 proxies=proxies,
-                labels=Labels(writer, self._report) if self._settings.embed else None,
+                labels=Labels(partial(texts_of, writer), self._report)
+                if self._settings.embed
+                else None,
             )
-            async with engine(site, run=self._name) as run:
+            async with self._engine(site) as run:
                 await run(send=send)
             if agenda.changed:
                 await self._record_items(writer, manifest)
@@ -273,6 +284,10 @@ class Batch:
             await governor.stopped()
         except DiskError as error:
             governor.stop(StopReason.DISK, error.what)
+
+    def _engine(self, site: Site) -> AbstractAsyncContextManager[Run]:
+        """What brings the plan to its end, for as long as its doors are open."""
+        return engine(site, run=self._name)
 
     def _ledger(self, writer: Writer, number: int, spool: Spool) -> Ledger:
         caps, wall = self._settings.caps, self._clock.wall
@@ -340,7 +355,7 @@ class Batch:
         return int(self._clock.wall() * 1000)
 
 
-async def _unless_stopping(
+async def unless_stopping(
     governor: Governor,
     question: Callable[[], Awaitable[bool]],
 ) -> bool:
@@ -358,5 +373,6 @@ async def _unless_stopping(
     return agreed
 
 
-def _run_name() -> str:
+def run_name() -> str:
+    """A name for a run that begins now; no two have one."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from qwenbatch.wiring.settings import RunSettings
     from qwenbatch.wiring.sources import Sources
 
+SANDBOX_KEY = "sandbox"
+
 USER_AGENT = f"qwenbatch/{__version__}"
 
 
@@ -136,10 +138,28 @@ def _placer(site: Site, fetcher: ResultFetcher) -> Placer:
 @asynccontextmanager
 async def _endpoint(settings: RunSettings, folders: OutFolders) -> AsyncIterator[Endpoint]:
     """The gateway that was told, or a sandbox for this run alone."""
+    async with endpoint_url(settings, folders) as url:
+        yield Endpoint(url, key_for(settings))
+
+
+def key_for(settings: RunSettings) -> SubscriptionKey | None:
+    """What opens the door: the environment's key, or the sandbox's own, which is no secret.
+
+    None where there is none and the door needs none; UsageError if it needs one.
+    """
+    return SubscriptionKey(SANDBOX_KEY) if settings.sandbox else api_key(settings.door)
+
+
+@asynccontextmanager
+async def endpoint_url(
+    settings: RunSettings, folders: OutFolders, *, host: str = "127.0.0.1"
+) -> AsyncIterator[str]:
+    """Where edits are sent; a sandbox for this run alone lives as long as this is held."""
     if not settings.sandbox:
-        yield Endpoint(settings.gateway, api_key(settings.door))
+        yield settings.gateway
         return
     from qwenbatch.sandbox import Sandbox, SandboxSettings  # noqa: PLC0415 - a server, rarely run
 
-    async with Sandbox(SandboxSettings(state=folders.own / "sandbox")) as sandbox:
-        yield Endpoint(sandbox.urls[settings.service], SubscriptionKey(sandbox.key))
+    state = folders.own / "sandbox"
+    async with Sandbox(SandboxSettings(host=host, state=state, key=SANDBOX_KEY)) as sandbox:
+        yield sandbox.urls[settings.service]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from qwenbatch.ledger.location import Location
-    from qwenbatch.ledger.plan import PlanStore
+    from qwenbatch.results.occupancy import Records
     from qwenbatch.results.shelf import Shelf
     from qwenbatch.stores.bucket import Bucket
     from qwenbatch.stores.opening import Stores
@@ -61,7 +61,7 @@ class Out:
             return StoreShelf(self.stores.bucket(self.place), self.place, desk, saw)
         return desk
 
-    def occupancy(self, records: PlanStore) -> Occupancy | StoreOccupancy:
+    def occupancy(self, records: Records) -> Occupancy | StoreOccupancy:
         """What looks at the items' paths."""
         if isinstance(self.place, StoreUrl):
             return StoreOccupancy(self.stores.bucket(self.place), self.place, records)

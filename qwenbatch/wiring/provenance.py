@@ -21,7 +21,7 @@ from qwenbatch.results.sidecars import read_sidecar, write_sidecar
 from qwenbatch.stores.sidecars import StoreSidecars
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from typing import Any
 
     from qwenbatch.core.keys import EditKey
@@ -162,19 +162,25 @@ class LedgerWithSidecars(Ledger):
         await super().save(saved)
 
 
+async def texts_of(writer: Writer, key: EditKey, url: str) -> dict[str, str]:
+    """The texts to embed in the result of an edit that lies at a URL."""
+    provenance = await writer(lambda db: read_provenance(db, key, url=url))
+    return {} if provenance is None else embedded_texts(provenance, version=__version__)
+
+
 class Labels:
     """The texts that a run embeds in its results."""
 
-    def __init__(self, writer: Writer, report: Report) -> None:
-        self._do = writer
+    def __init__(
+        self, texts: Callable[[EditKey, str], Awaitable[dict[str, str]]], report: Report
+    ) -> None:
+        self._texts = texts
         self._report = report
         self._told = False
 
     async def inserter(self, key: EditKey, url: str) -> TextInserter:
         """What embeds an edit's texts into the result that lies at a URL, as it passes by."""
-        provenance = await self._do(lambda db: read_provenance(db, key, url=url))
-        texts = {} if provenance is None else embedded_texts(provenance, version=__version__)
-        return TextInserter(text_chunks(texts))
+        return TextInserter(text_chunks(await self._texts(key, url)))
 
     def tell_unlabelled(self) -> None:
         """Tell, once, that a result took no texts."""

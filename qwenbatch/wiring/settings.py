@@ -35,6 +35,10 @@ SANDBOX = "sandbox"
 """What a ledger says in the place of a service where a sandbox only pretended to be paid."""
 
 
+LOCAL, RAY = "local", "ray"
+"""Where a run's edits are made: in this process, or by a fleet on Ray."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSettings:
     """One run or check. Durations are in seconds.
@@ -43,7 +47,7 @@ class RunSettings:
     `price` are those of that door. `gateway` is empty where nobody told one and none is
     documented: only a sandbox needs none.
     `at` and `until` are the next moments, in seconds since the epoch, at which the run's hours
-    begin and end.
+    begin and end. `address` is that of the fleet's Ray; None: one of its own.
     """
 
     source: Place
@@ -72,6 +76,8 @@ class RunSettings:
     overwrite: bool = False
     sidecar: bool = False
     embed: bool = False
+    engine: str = LOCAL
+    address: str | None = None
 
     @property
     def door(self) -> Door:

@@ -16,9 +16,9 @@ from qwenbatch.core.budget import Cap
 from qwenbatch.core.deadlines import Deadline
 from qwenbatch.core.events import Stopping
 from qwenbatch.core.pacing import SLACK, Pace
+from qwenbatch.core.plan import Conducted
 from qwenbatch.core.stops import MOST_PATIENCE, MOST_RETRY_AFTER, StopReason
 from qwenbatch.core.verdicts import Kind
-from qwenbatch.engine.conductor import Conducted
 from qwenbatch.engine.governor import LONGEST_NAP, Governor
 from qwenbatch.wiring.clock import SystemClock
 from tests.engine.conftest import (

@@ -11,11 +11,11 @@ import pytest
 from qwenbatch.core.budget import Caps
 from qwenbatch.core.events import AttemptEnded, AttemptSent
 from qwenbatch.core.money import MicroUSD
+from qwenbatch.core.plan import Conducted
 from qwenbatch.core.replies import Answered, Broken, Withheld
 from qwenbatch.core.states import EditState
 from qwenbatch.core.stops import StopReason
 from qwenbatch.core.verdicts import Kind
-from qwenbatch.engine.conductor import Conducted
 from qwenbatch.errors import DiskError, LedgerError
 from qwenbatch.ledger import intake, spool
 from tests.engine.conftest import PRICE, FakeGateway, Hold, edit_of, edited, failed
