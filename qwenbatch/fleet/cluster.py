@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import contextmanager, suppress
+import os
+from contextlib import contextmanager, redirect_stdout, suppress
 from typing import TYPE_CHECKING, Any
 
 import ray
@@ -57,11 +58,13 @@ def joined(address: str | None) -> Iterator[None]:
             "start one with `ray start --head`, with the same versions of Python and Ray; or leave"
             " --address out to try it on this machine",
         ) from error
-    try:
-        yield
-    finally:
-        with suppress(Exception):
-            ray.shutdown()
+    # Ray tells deaths on stdout, where nothing of its own belongs.
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
+        try:
+            yield
+        finally:
+            with suppress(Exception):
+                ray.shutdown()
 
 
 def head_node() -> str:

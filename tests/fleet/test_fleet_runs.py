@@ -1,0 +1,46 @@
+"""A fleet's run is a run: the same summary, statuses and signals, whoever makes the edits."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.fleet.conftest import Fleet, Yard
+
+
+def test_fleet_saves_every_item_and_is_gone(
+    fleet: Fleet, yard_with: Callable[..., Yard]
+) -> None:
+    yard = yard_with()
+    yard.items(40)
+    ended = yard.wait(yard.start("--rate", 100, "--concurrency", 8))
+    assert ended.items == {"total": 40, "saved": 40}, ended.stderr
+    assert ended.told["edits"] == {"attempts": 40, "paid": 40}
+    assert yard.posts() == 40
+    assert fleet.is_over(yard.out)
+
+
+def test_signal_drains_the_fleet_and_the_next_run_goes_on(yard_with: Callable[..., Yard]) -> None:
+    yard = yard_with(latency=(0.5, 0.5))
+    yard.items(30)
+    driver = yard.start("--rate", 20, "--concurrency", 8)
+    yard.wait_billed(3)
+    driver.send_signal(signal.SIGINT)
+    ended = yard.wait(driver)
+    assert ended.status == 130, ended.stderr
+    assert ended.told["stopped_by"] == "interrupted"
+    assert ended.items["saved"] == ended.told["edits"]["paid"] == yard.posts()
+    ended = yard.wait(yard.start("--rate", 100))
+    assert ended.items["saved"] == 30
+    assert yard.bills() == {1}
+
+
+def test_max_cost_holds_for_the_fleet_as_one(yard_with: Callable[..., Yard]) -> None:
+    yard = yard_with(latency=(0.1, 0.3))
+    yard.items(20)
+    ended = yard.wait(yard.start("--rate", 100, "--concurrency", 8, "--max-cost", "0.385"))
+    assert (ended.status, ended.told["stopped_by"]) == (5, "max_cost"), ended.stderr
+    assert yard.posts() == 7
