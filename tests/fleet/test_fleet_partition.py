@@ -13,6 +13,7 @@ import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.request import getproxies_environment
 
 import pytest
 
@@ -28,7 +29,7 @@ NAMESPACE = "qwenbatch-test"
 KEEPER, GATEWAY = "10.97.1", "10.97.2"
 """The networks by which the worker reaches the keeper, and the gateway."""
 
-PORT = 16379
+PORT = 6399
 ITEMS = 40
 
 
@@ -63,6 +64,11 @@ def partitioned(tmp_path: Path) -> Iterator[Yard]:
         patch.setenv("QWENBATCH_API_KEY", "sandbox")
         patch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_AUTH_MODE", "disabled")
+        for name in getproxies_environment():
+            # These networks are ours alone.
+            patch.delenv(f"{name}_proxy", raising=False)
+            patch.delenv(f"{name}_proxy".upper(), raising=False)
         stack.enter_context(_networks())
         address = f"{KEEPER}.1:{PORT}"
         head = ("--head", f"--port={PORT}", f"--node-ip-address={KEEPER}.1", "--num-cpus=0")
@@ -116,10 +122,13 @@ def _node(folder: Path, *words: str, inside: bool = False) -> Iterator[None]:
             [*wrapper, *command], stdout=log, stderr=log, start_new_session=True
         )
     try:
-        until(
-            lambda: b"Ray runtime started" in (folder / f"ray-{inside}.log").read_bytes(),
-            "a node of Ray",
-        )
+        told = folder / f"ray-{inside}.log"
+
+        def started() -> bool:
+            assert node.poll() is None, told.read_text()
+            return b"Ray runtime started" in told.read_bytes()
+
+        until(started, "a node of Ray")
         yield
     finally:
         node.terminate()
