@@ -254,9 +254,9 @@ class Options:
     concurrency: Annotated[
         int,
         Option(
-            forms.whole(1, 1000),
+            forms.whole(1, 10_000),
             Purpose.TIME,
-            "The most edits in flight.",
+            "The most edits in flight; on one machine at most 1,000.",
             short="-c",
             of_run=True,
         ),

@@ -11,7 +11,7 @@ from qwenbatch.core.budget import Caps
 from qwenbatch.core.plan import Asked
 from qwenbatch.errors import UsageError
 from qwenbatch.gateway.doors import DOORS
-from qwenbatch.wiring.settings import LOCAL, RunSettings
+from qwenbatch.wiring.settings import LOCAL, MOST_HERE, RunSettings
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -52,6 +52,11 @@ def settings_of(options: Options, *, source: Place) -> RunSettings:
         raise UsageError(
             "--address without --engine ray makes no sense",
             "say --engine ray for a fleet of machines",
+        )
+    if options.engine == LOCAL and options.concurrency > MOST_HERE:
+        raise UsageError(
+            f"--concurrency {options.concurrency} is more than the {MOST_HERE:,} of one machine",
+            "say less, or --engine ray for a fleet of machines",
         )
     settings = from_options(
         RunSettings,

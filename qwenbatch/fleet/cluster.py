@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 from contextlib import contextmanager, redirect_stdout, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ray
@@ -59,7 +60,7 @@ def joined(address: str | None) -> Iterator[None]:
             " --address out to try it on this machine",
         ) from error
     # Ray tells deaths on stdout, where nothing of its own belongs.
-    with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
         try:
             yield
         finally:

@@ -48,6 +48,9 @@ if TYPE_CHECKING:
 LOOK = 0.5
 """Seconds between two looks at whose lease is over."""
 
+MOST_OF_ONE = 1000
+"""Edits that one worker may have in flight."""
+
 GIVING_UP = 5.0
 """Seconds that workers have, after the second signal, to say what they had in flight."""
 
@@ -182,7 +185,7 @@ class Keeper:
         return line.reply(
             stopping=self._governor.stopping,
             give_up=self._give_up,
-            slots=ceil(self._fleet.concurrency / max(1, len(self._lines))),
+            slots=min(MOST_OF_ONE, ceil(self._fleet.concurrency / max(1, len(self._lines)))),
         )
 
     # ------------------------------------------------------------------ what it does about it

@@ -18,6 +18,7 @@ from qwenbatch.core.store_url import StoreUrl
 from qwenbatch.engine.conductor import Conductor
 from qwenbatch.engine.placer import Placer
 from qwenbatch.errors import QwenbatchError
+from qwenbatch.fleet.keeper import MOST_OF_ONE
 from qwenbatch.fleet.messages import Hello
 from qwenbatch.fleet.ways import BooksAfar, PermitsAfar, ReportAfar, ThrottleAfar
 from qwenbatch.fleet.worker import Self, Worker
@@ -89,7 +90,7 @@ class FleetWorker:
             key = key_for(settings)
             spools = WorkerSpools(
                 state,
-                records=SPOOLED_PER_SLOT * settings.concurrency,
+                records=SPOOLED_PER_SLOT * min(settings.concurrency, MOST_OF_ONE),
                 price=settings.price,
                 wall=self._clock.wall,
             )

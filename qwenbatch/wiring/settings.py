@@ -35,6 +35,9 @@ SANDBOX = "sandbox"
 """What a ledger says in the place of a service where a sandbox only pretended to be paid."""
 
 
+MOST_HERE = 1000
+"""Edits that one process may have in flight."""
+
 LOCAL, RAY = "local", "ray"
 """Where a run's edits are made: in this process, or by a fleet on Ray."""
 

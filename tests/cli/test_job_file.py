@@ -93,7 +93,7 @@ def test_job_file_takes_every_option_that_may_stand(job: Any) -> None:
         ("until = 06:00:00", "2:9", 'this is a date or a time\n  write it as until = "06:00"'),
         ("retry-kind = [1]", "2:14", "a string or a list of strings, and this is a list"),
         ('retry-kind = ["moderatd"]', "2:14", "did you mean moderated?"),
-        ("concurrency = 5000", "2:15", "5,000 is not from 1 to 1,000"),
+        ("concurrency = 50000", "2:15", "50,000 is not from 1 to 10,000"),
         ("price = inf", "2:9", "no amount in US dollars"),
         ('name = "{nose}"', "2:8", "unknown field {nose}"),
         ("resend-uncertain = false", "2:1", "type --resend-uncertain in the one run"),

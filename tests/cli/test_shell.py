@@ -135,7 +135,7 @@ def _read(terminal: int) -> str:
         ("run . make it white", "'make' is one word too many"),
         ("run . --api-key k", "QWENBATCH_API_KEY"),
         ("check . --rate fast", "--rate: 'fast' is no number"),
-        ("check . -c 0", "--concurrency: 0 is not from 1 to 1,000"),
+        ("check . -c 0", "--concurrency: 0 is not from 1 to 10,000"),
         ("check . --log-format yaml", "--log-format: there is no such choice as 'yaml'"),
         ("sandbox --port x", "--port: 'x' is no whole number"),
         ("settle o --as pad", "--as: there is no such choice as 'pad': did you mean paid?"),

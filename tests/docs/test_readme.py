@@ -145,7 +145,7 @@ def test_readme_shows_every_command() -> None:
 
 
 def test_readme_speaks_of_options_that_exist() -> None:
-    others = {"--state", "--help", "--readme", "--served-model-name"}
+    others = {"--state", "--help", "--readme", "--served-model-name", "--head", "--num-cpus"}
     shown = "".join(
         subprocess.run(
             [sys.executable, "-m", "qwenbatch", *words],

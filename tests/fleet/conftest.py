@@ -214,7 +214,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
             with rays.joined(str(started.address)):
                 yield Fleet(started)
         finally:
-            started.shutdown()
+            started.shutdown()  # type: ignore[no-untyped-call] # Ray tells no types
 
 
 @contextmanager

@@ -30,7 +30,7 @@ KEEPER, GATEWAY = "10.97.1", "10.97.2"
 """The networks by which the worker reaches the keeper, and the gateway."""
 
 PORT = 6399
-ITEMS = 40
+ITEMS = 30
 
 
 def test_worker_cut_off_from_the_keeper_pays_nothing_new_and_hands_in_its_reports(
@@ -38,19 +38,21 @@ def test_worker_cut_off_from_the_keeper_pays_nothing_new_and_hands_in_its_report
 ) -> None:
     yard = partitioned
     yard.items(ITEMS)
-    driver = yard.start("--rate", 5, "--concurrency", 8)
+    driver = yard.start("--rate", 5, "--concurrency", 8, "--log-format", "json")
     yard.wait_billed(5)
     _link("down")
     time.sleep(1.0)  # what was let go before has reached the gateway by now
     posts = yard.posts()
     yard.wait_landed()
-    until(lambda: "worker was not heard" in _log(yard), "the end of the lease")
+    until(lambda: "its worker was not heard of" in _log(yard), "the end of the lease")
     assert yard.posts() == posts, "a worker without a keeper paid for something new"
     _link("up")
-    ended = yard.wait(driver)
-    assert ended.items == {"total": ITEMS, "saved": ITEMS}, ended.stderr
+    items = yard.wait(driver).items
+    # What was permitted but not told when the link broke is uncertain, though it was never sent.
+    assert set(items) <= {"total", "saved", "uncertain"}
+    assert items["saved"] == yard.sandbox.books.billed == yard.posts(), "every report came home"
+    assert items["saved"] + items.get("uncertain", 0) == ITEMS
     assert yard.bills() == {1}
-    assert yard.posts() == ITEMS
 
 
 def _log(yard: Yard) -> str:

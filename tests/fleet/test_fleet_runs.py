@@ -11,9 +11,7 @@ if TYPE_CHECKING:
     from tests.fleet.conftest import Fleet, Yard
 
 
-def test_fleet_saves_every_item_and_is_gone(
-    fleet: Fleet, yard_with: Callable[..., Yard]
-) -> None:
+def test_fleet_saves_every_item_and_is_gone(fleet: Fleet, yard_with: Callable[..., Yard]) -> None:
     yard = yard_with()
     yard.items(40)
     ended = yard.wait(yard.start("--rate", 100, "--concurrency", 8))
