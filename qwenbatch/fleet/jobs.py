@@ -83,6 +83,18 @@ class Jobs:
         """An errand ends without its worker."""
         self.finish(Finished(errand, Outcome.DONE, value))
 
+    def leave_waiting(self, value: Conducted, *, places: bool) -> None:
+        """Nothing more is sent: edits that wait are left so; with `places`, results wait on too."""
+        self._leave(self._to_send, value)
+        if places:
+            self._leave(self._to_place, False)  # noqa: FBT003 - what the errand returns
+
+    def _leave(self, queue: deque[_Job], value: object) -> None:
+        while queue:
+            job = queue.popleft()
+            job.finished = Finished(0, Outcome.DONE, value)
+            job.done.set()
+
     def hand_back(self, errand: int) -> None:
         """An errand was given up: its job is the next of its kind."""
         job = self._out.pop(errand, None)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, assert_never
 
 import anyio
 
+from qwenbatch.core.plan import Conducted
 from qwenbatch.errors import QwenbatchError, UsageError
 from qwenbatch.fleet.jobs import Jobs
 from qwenbatch.fleet.lines import Line
@@ -42,11 +43,13 @@ if TYPE_CHECKING:
     from qwenbatch.core.attempts import AttemptId, PermitAnswer
     from qwenbatch.core.keys import EditKey
     from qwenbatch.core.leases import LeaseTable, Surrendered
-    from qwenbatch.core.plan import Conducted
     from qwenbatch.fleet.ports import Books, Governor, Placing, Report
 
 LOOK = 0.5
 """Seconds between two looks at whose lease is over."""
+
+FIRST_WORKER = 120.0
+"""Seconds after which a fleet without any worker is no fleet."""
 
 MOST_OF_ONE = 1000
 """Edits that one worker may have in flight."""
@@ -66,7 +69,7 @@ class Fleet:
 
 
 class Keeper:
-    """Keeps one run's fleet. `left` is what an edit's life returns that ended in doubt."""
+    """Keeps one run's fleet."""
 
     def __init__(
         self,
@@ -76,7 +79,6 @@ class Keeper:
         table: LeaseTable,
         governor: Governor,
         books: Books,
-        left: Conducted,
         monotonic: Callable[[], float],
         report: Report,
     ) -> None:
@@ -84,7 +86,6 @@ class Keeper:
         self._table = table
         self._governor = governor
         self._books = books
-        self._left = left
         self._now = monotonic
         self._report = report
         self._lines: dict[int, Line] = {}
@@ -101,6 +102,7 @@ class Keeper:
             governor=governor,
             books=books,
             report=report,
+            answered=self._answered,
             late=self._answered_late,
         )
 
@@ -127,13 +129,19 @@ class Keeper:
                 self._group.cancel_scope.cancel()
 
     async def assembled(self, workers: int, seconds: float) -> None:
-        """Wait for so many workers, some seconds at the most, then for the first one.
+        """Wait for so many workers, some seconds at the most; for the first one somewhat longer.
 
-        Raises UsageError as soon as one says that it cannot work for this run.
+        Raises UsageError if there is none, or as soon as one says that it cannot work.
         """
         with anyio.move_on_after(seconds):
             await self._until_there_are(workers)
-        await self._until_there_are(1)
+        with anyio.move_on_after(FIRST_WORKER):
+            await self._until_there_are(1)
+        if not self._lines and not self._governor.stopping:
+            raise UsageError(
+                "the fleet has no worker",
+                "start machines that lend it a CPU: ray start --address=…",
+            )
 
     async def _until_there_are(self, workers: int) -> None:
         while len(self._lines) < workers and self._refusal is None and not self._governor.stopping:
@@ -259,6 +267,10 @@ class Keeper:
                 line.want = 0
                 self.jobs.hand_back(errand.number)
 
+    def _answered(self, errand: int) -> None:
+        if self._table.finish(errand):
+            self.jobs.leave(errand, Conducted.EDITED)
+
     def _answered_late(self, key: EditKey) -> None:
         """An answer came to an edit that nobody waits for any more: it is paid, so it is placed."""
         if self.placing is not None:
@@ -278,6 +290,9 @@ class Keeper:
             self._lines = {
                 one: self._lines[one] for one in self._lines if one in self._table.workers
             }
+            if self._governor.stopping:
+                # Without a worker left, nobody would ever say so.
+                self.jobs.leave_waiting(Conducted.LEFT, places=not self._lines)
 
     async def _take_back(self, surrendered: Surrendered) -> None:
         for errand in surrendered.unsent:
@@ -285,7 +300,7 @@ class Keeper:
         for attempt in surrendered.doubted:
             sent_by = await self.tower.doubt(attempt)
             if sent_by is not None:
-                self.jobs.leave(sent_by, self._left)
+                self.jobs.leave(sent_by, Conducted.LEFT)
 
     async def _tell_of_stop(self) -> None:
         await self._governor.stopped()

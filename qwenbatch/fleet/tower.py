@@ -51,7 +51,11 @@ class _Flight:
 
 
 class Tower:
-    """Every attempt of the fleet that is in flight. `late` is told of answers that came late."""
+    """Every attempt of the fleet that is in flight.
+
+    `answered` is told the errand of each answer: it is paid, whether or not its worker lives to say
+    that it is done. `late` is told of answers that came late.
+    """
 
     def __init__(
         self,
@@ -60,12 +64,14 @@ class Tower:
         governor: Governor,
         books: Books,
         report: Report,
+        answered: Callable[[int], None],
         late: Callable[[EditKey], None],
     ) -> None:
         self._table = table
         self._governor = governor
         self._books = books
         self._report = report
+        self._answered = answered
         self._late = late
         self._flights: dict[AttemptId, _Flight] = {}
         self._orphans: dict[EditKey, _Flight] = {}
@@ -187,6 +193,8 @@ class Tower:
             flight.landed.set()
         if event is EditEvent.ANSWERED and not flew:
             self._late(key)
+        elif event is EditEvent.ANSWERED and flight is not None and flight.errand is not None:
+            self._answered(flight.errand)
 
     async def doubt(self, attempt: AttemptId) -> int | None:
         """Nobody knows what became of an attempt: its edit is uncertain from here on.

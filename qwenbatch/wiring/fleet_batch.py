@@ -10,7 +10,6 @@ from qwenbatch import __version__
 from qwenbatch.core.events import Planned
 from qwenbatch.core.leases import LeaseTable
 from qwenbatch.core.money import MicroUSD
-from qwenbatch.core.plan import Conducted
 from qwenbatch.engine.run import LIVES_PER_SLOT, Run
 from qwenbatch.fleet.afar import ConductorAfar, PlacerAfar
 from qwenbatch.fleet.keeper import Fleet, Keeper
@@ -123,7 +122,6 @@ class FleetBatch(Batch):
                 table=LeaseTable(TERM),
                 governor=governor,
                 books=self._books,
-                left=Conducted.LEFT,
                 monotonic=self._clock.monotonic,
                 report=self._report,
             )

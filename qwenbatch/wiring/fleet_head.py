@@ -26,6 +26,7 @@ from qwenbatch.fleet.audience import Audience, Ended, Seen
 from qwenbatch.fleet.ports import KeeperLostError
 from qwenbatch.wiring.fleet_batch import FleetBatch
 from qwenbatch.wiring.fleet_worker import FleetWorker, WorkerOrders
+from qwenbatch.wiring.sole import sole_error
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -97,6 +98,10 @@ class FleetHead:
         """What the run that it leads was told."""
         return self._orders.settings
 
+    async def is_over(self) -> bool:
+        """Whether its run has ended, and nobody has asked yet how."""
+        return self._audience.ended is not None
+
     async def attach(self) -> int:
         """A new viewer's number."""
         standing = None
@@ -135,7 +140,7 @@ class FleetHead:
         except QwenbatchError as error:
             ended = Ended(error=error)
         except BaseExceptionGroup as group:
-            ours = _sole(group)
+            ours = sole_error(group)
             ended = Ended(error=ours) if ours else Ended(defect=_words(group))
         except Exception as error:  # noqa: BLE001 - its driver raises it
             ended = Ended(defect=_words(error))
@@ -218,14 +223,6 @@ async def _dismiss(worker: Any) -> None:
     with suppress(KeeperLostError, Exception):
         await cluster.call(worker.close, seconds=FAREWELL)
     cluster.end(worker)
-
-
-def _sole(group: BaseExceptionGroup[BaseException]) -> QwenbatchError | None:
-    """An error of ours that comes wrapped in groups of tasks, alone."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error if isinstance(error, QwenbatchError) else None
 
 
 def _words(error: BaseException) -> str:

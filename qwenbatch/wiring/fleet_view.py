@@ -101,14 +101,20 @@ class FleetRun:
             local=self._settings.address is None,
         )
         node = await anyio.to_thread.run_sync(cluster.head_node)
-        head = cluster.start(FleetHead, fleet, node, orders)
-        theirs = await self._patiently(head.settings)
-        if _lasting(theirs) != _lasting(self._settings):
-            raise LedgerBusyError(
-                "a fleet's run with other settings holds this ledger",
-                "wait for its end, or start the command that began it to watch it",
-            )
-        return head
+        while True:
+            head = cluster.start(FleetHead, fleet, node, orders)
+            theirs = await self._patiently(head.settings)
+            if _lasting(theirs) == _lasting(self._settings):
+                return head
+            if not await self._patiently(head.is_over):
+                raise LedgerBusyError(
+                    "a fleet's run with other settings holds this ledger",
+                    "wait for its end, or start the command that began it to watch it",
+                )
+            # It is in the ledger how that one ended.
+            cluster.end(head)
+            while cluster.find(fleet) is not None:  # noqa: ASYNC110 - Ray tells no event
+                await anyio.sleep(PATIENCE)
 
     async def _heed(self, arrived: AsyncIterator[StopReason]) -> None:
         async for reason in arrived:

@@ -17,7 +17,7 @@ from qwenbatch.core.retry import RetryPolicy
 from qwenbatch.core.store_url import StoreUrl
 from qwenbatch.engine.conductor import Conductor
 from qwenbatch.engine.placer import Placer
-from qwenbatch.errors import QwenbatchError
+from qwenbatch.errors import QwenbatchError, UsageError
 from qwenbatch.fleet.keeper import MOST_OF_ONE
 from qwenbatch.fleet.messages import Hello
 from qwenbatch.fleet.ways import BooksAfar, PermitsAfar, ReportAfar, ThrottleAfar
@@ -40,6 +40,7 @@ from qwenbatch.wiring.permissions import new_files_mode
 from qwenbatch.wiring.places import stores_here
 from qwenbatch.wiring.provenance import Labels
 from qwenbatch.wiring.proxies import proxies_for
+from qwenbatch.wiring.sole import sole_error
 from qwenbatch.wiring.sources import Sources
 
 if TYPE_CHECKING:
@@ -98,6 +99,20 @@ class FleetWorker:
             await self._decline(error)
             return
         try:
+            await self._work_with(key, spools, state / "desk")
+        except QwenbatchError as error:
+            await self._decline(error)
+        except Exception as error:
+            await self._decline(UsageError(f"it broke: {error}", "see Ray's log of that worker"))
+            raise
+        finally:
+            spools.close()
+
+    async def _work_with(
+        self, key: SubscriptionKey | None, spools: WorkerSpools, desk: Path
+    ) -> None:
+        settings = self._orders.settings
+        try:
             async with AsyncExitStack() as stack:
                 place = Workplace(
                     settings,
@@ -105,7 +120,7 @@ class FleetWorker:
                     spools=spools,
                     clock=self._clock,
                     stack=stack,
-                    desk=state / "desk",
+                    desk=desk,
                 )
                 worker = Worker(
                     self._me,
@@ -115,8 +130,9 @@ class FleetWorker:
                     monotonic=self._clock.monotonic,
                 )
                 await worker.work(spools.reports(), admitted=spools.begin)
-        finally:
-            spools.close()
+        except BaseExceptionGroup as group:
+            error = sole_error(group)
+            raise error or group from None
 
     @property
     def _me(self) -> Self:

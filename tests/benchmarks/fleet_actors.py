@@ -67,7 +67,6 @@ class BenchKeeper:
             table=LeaseTable(30.0),
             governor=governor,
             books=FleetBooks(writer, ledger, lambda _: None),
-            left=Conducted.LEFT,
             monotonic=clock.monotonic,
             report=lambda _: None,
         )

@@ -100,8 +100,11 @@ class Office:
         self.clock = SystemClock()
         self.line = Line()
         self.events: list[Event] = []
+        self.governors: list[Governor] = []
         self.placed: list[EditKey] = []
         self.sent: list[AttemptId] = []
+        self.mute = False
+        """Workers report, and are heard of no more."""
         self.answers = anyio.Event()
         """No POST is answered before it is set."""
         connection = database.create_or_open(folder / "ledger.db", service="sandbox")
@@ -140,6 +143,7 @@ class Office:
             clock=self.clock,
             report=self.events.append,
         )
+        self.governors.append(governor)
         ledger = Ledger(self.writer, run=1, caps=Caps(), spool=self._spool, wall=self.clock.wall)
         books = FleetBooks(self.writer, ledger, lambda _: None)
         keeper = Keeper(
@@ -148,7 +152,6 @@ class Office:
             table=LeaseTable(term),
             governor=governor,
             books=books,
-            left=Conducted.LEFT,
             monotonic=self.clock.monotonic,
             report=self.events.append,
         )
@@ -206,6 +209,8 @@ class Hands:
         await self._permits.end(
             AttemptEnd(key=edit.key, attempt=attempt, event=EditEvent.ANSWERED, url="https://r")
         )
+        if self._office.mute:
+            await anyio.sleep_forever()
         return Conducted.EDITED
 
     async def place(self, key: EditKey, *, paid_now: bool, waits: tuple[float, ...]) -> None:

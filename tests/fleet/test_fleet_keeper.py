@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from qwenbatch.core.plan import Conducted
 from qwenbatch.core.states import EditState
+from qwenbatch.core.stops import StopReason
 from qwenbatch.errors import UsageError
 from tests.fleet.office import Office, edits, until
 
@@ -177,5 +178,37 @@ def test_worker_of_another_version_is_refused(tmp_path: Path) -> None:
             assert refused.group_contains(UsageError, match="the fleet 1")
             with pytest.raises(UsageError, match="same version"):
                 await keeper.assembled(1, 5.0)
+
+    _in_office(tmp_path, story)
+
+
+def test_answer_is_paid_though_its_worker_dies_before_it_says_that_it_is_done(
+    tmp_path: Path,
+) -> None:
+    async def story(office: Office) -> None:
+        ends: dict[bytes, Conducted] = {}
+        office.mute = True
+        office.answers.set()
+        async with AsyncExitStack() as stack:
+            _, conductor = await office.keeper(stack)
+            async with anyio.create_task_group() as group:
+                group.start_soon(_work, office.worker("a"))
+                await _conduct(conductor, edits(3), ends)
+                group.cancel_scope.cancel()
+        assert set(ends.values()) == {Conducted.EDITED}
+
+    _in_office(tmp_path, story)
+
+
+def test_stop_leaves_what_waits_for_workers_that_never_come(tmp_path: Path) -> None:
+    async def story(office: Office) -> None:
+        ends: dict[bytes, Conducted] = {}
+        async with AsyncExitStack() as stack:
+            keeper, conductor = await office.keeper(stack)
+            async with anyio.create_task_group() as group:
+                group.start_soon(_conduct, conductor, edits(3), ends)
+                office.governors[-1].stop(StopReason.INTERRUPTED, "enough")
+        assert set(ends.values()) == {Conducted.LEFT}
+        assert keeper.jobs.next() is None
 
     _in_office(tmp_path, story)

@@ -5,10 +5,16 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
+import pytest
+
+from tests.fleet.conftest import until
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.fleet.conftest import Fleet, Yard
+
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(300)]
 
 
 def test_fleet_saves_every_item_and_is_gone(fleet: Fleet, yard_with: Callable[..., Yard]) -> None:
@@ -42,3 +48,18 @@ def test_max_cost_holds_for_the_fleet_as_one(yard_with: Callable[..., Yard]) -> 
     ended = yard.wait(yard.start("--rate", 100, "--concurrency", 8, "--max-cost", "0.385"))
     assert (ended.status, ended.told["stopped_by"]) == (5, "max_cost"), ended.stderr
     assert yard.posts() == 7
+
+
+def test_second_signal_gives_up_what_is_in_flight_as_uncertain(
+    yard_with: Callable[..., Yard],
+) -> None:
+    yard = yard_with(latency=(60.0, 60.0))
+    yard.items(10)
+    driver = yard.start("--rate", 20, "--concurrency", 4)
+    until(lambda: yard.posts() == 4, "as many in flight as may be")
+    driver.send_signal(signal.SIGINT)
+    yard.says(driver, "once more gives it up")
+    driver.send_signal(signal.SIGINT)
+    ended = yard.wait(driver)
+    assert ended.status == 130, ended.stderr
+    assert ended.items == {"total": 10, "uncertain": 4, "pending": 6}
