@@ -29,7 +29,12 @@ def test_settings_are_the_options_of_a_run_but_for_what_is_shown_asked_or_only_t
         for row in OPTIONS.values()
         if row.option.purpose is not Purpose.OUTPUT and not row.option.only_typed
     }
-    assert {field.name for field in fields(qwenbatch.Settings)} == options - {"out", "yes", "engine", "address"}
+    assert {field.name for field in fields(qwenbatch.Settings)} == options - {
+        "out",
+        "yes",
+        "engine",
+        "address",
+    }
 
 
 def test_settings_have_the_defaults_of_the_command_line() -> None:
