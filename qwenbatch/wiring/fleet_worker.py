@@ -20,6 +20,7 @@ from qwenbatch.engine.placer import Placer
 from qwenbatch.errors import QwenbatchError, UsageError
 from qwenbatch.fleet.keeper import MOST_OF_ONE
 from qwenbatch.fleet.messages import Hello
+from qwenbatch.fleet.ports import KeeperLostError
 from qwenbatch.fleet.ways import BooksAfar, PermitsAfar, ReportAfar, ThrottleAfar
 from qwenbatch.fleet.worker import Self, Worker
 from qwenbatch.gateway.client import GatewayClient
@@ -141,7 +142,7 @@ class FleetWorker:
     async def _decline(self, error: QwenbatchError) -> None:
         """Say why this machine cannot work: the run ends by it."""
         refusal = type(error)(f"the worker on {self._me.node}: {error.what}", error.advice)
-        with suppress(QwenbatchError):
+        with suppress(QwenbatchError, KeeperLostError):
             await self._counter.hello(
                 Hello(
                     worker=self._me.worker,
