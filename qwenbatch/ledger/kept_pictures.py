@@ -60,10 +60,14 @@ def _is_recorded(db: apsw.Connection, key: EditKey, attempt: AttemptId) -> bool:
 
 
 def _is_placed(db: apsw.Connection, key: EditKey, attempt: AttemptId) -> bool:
-    """Whether an attempt is recorded as paid, and no placement of its edit waits."""
-    waits = db.execute(
-        "SELECT EXISTS (SELECT 1 FROM placements p JOIN edits e ON e.id = p.edit"
-        " WHERE e.key = ? AND p.state = 'waiting')",
+    """Whether an attempt is recorded as paid, and every placement of its edit has an end.
+
+    An edit without any placement is one that a rebuilt ledger has just been told of: where its
+    picture goes is known once there is a plan.
+    """
+    wanted, waiting = db.execute(
+        "SELECT count(*), ifnull(sum(p.state = 'waiting'), 0)"
+        " FROM placements p JOIN edits e ON e.id = p.edit WHERE e.key = ?",
         (key,),
     ).get
-    return _is_recorded(db, key, attempt) and not waits
+    return _is_recorded(db, key, attempt) and wanted > 0 and waiting == 0

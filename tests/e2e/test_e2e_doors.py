@@ -192,3 +192,13 @@ def test_e2e_settling_hears_an_answer_that_a_death_kept_from_the_ledger(
     assert b"nothing" in settled.stdout
     assert run(desk, "openai").items == {"total": 1, "saved": 1, "reused": 1}
     assert house.posts() == 1
+
+
+def test_e2e_picture_in_its_answer_outlives_the_ledger(desk: Desk, house: House) -> None:
+    desk.rows(*desk.items(1))
+    dies(desk, "keep picture", "after", 1)
+    for file in (desk.out / ".qwenbatch").glob("ledger.db*"):
+        file.unlink()
+    assert run(desk, "openai").items == {"total": 1, "saved": 1, "reused": 1}
+    assert house.posts() == 1
+    assert kept(desk) == []

@@ -79,6 +79,7 @@ def test_answer_that_a_rebuilt_ledger_does_not_know_is_kept_at_its_price(
 ) -> None:
     begin(db)
     assert standing(db) == HEARD
+    assert placed(db, [(KEY, ATTEMPT)]) == [], "nobody has said yet where it goes"
 
 
 def test_answer_that_is_recorded_stays_as_it_is(db: apsw.Connection) -> None:
