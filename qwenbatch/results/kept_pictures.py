@@ -7,6 +7,7 @@ death left behind tells of an answer that the ledger has not heard of yet.
 from __future__ import annotations
 
 import os
+import re
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -29,13 +30,16 @@ if TYPE_CHECKING:
 SCHEME = "answer:"
 """Begins the URL of such a picture, which only this program can follow."""
 
+_is_ours = re.compile(rf"{SCHEME}[0-9a-f]{{32}}").fullmatch
+"""No URL that a server tells may lead into our folders: those have `://`, or are data URIs."""
+
 _PART = ".part"
 _CHUNK = 256 * 1024
 
 
 def is_kept(url: str) -> bool:
     """Whether a result's URL is that of a picture that was kept here."""
-    return url.startswith(SCHEME)
+    return _is_ours(url) is not None
 
 
 def url_of(attempt: AttemptId) -> str:

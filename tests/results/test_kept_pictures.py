@@ -79,6 +79,11 @@ async def test_picture_that_does_not_come_whole_leaves_nothing(
     assert pictures.left_behind() == []
 
 
+@pytest.mark.parametrize("rest", ["//h.test/a", "../../ledger.db", "", "0" * 33, "/" + "0" * 31])
+async def test_url_that_a_server_makes_up_is_none_of_a_kept_picture(rest: str) -> None:
+    assert not is_kept(f"answer:{rest}")
+
+
 async def test_left_behind_removes_parts_and_passes_over_strangers(
     pictures: KeptPictures, tmp_path: Path
 ) -> None:
