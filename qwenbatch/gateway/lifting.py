@@ -27,6 +27,8 @@ _UNICODE: Final = 5
 """Letters of an escape such as `u003d`."""
 
 _GROUP: Final = 4
+_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
+_BLANKS: Final = b" \t\r\n"
 _PLAIN: Final = b"b64_json"
 
 
@@ -173,14 +175,31 @@ class Lifter:
         del self._text[:whole]
         if not text or self.broken:
             return
-        if self._ended:  # nothing may come behind the padding
-            self.broken = True
-            return
         try:
-            self._decoded.append(pybase64.b64decode(text, validate=True))
+            decoded = pybase64.b64decode(text, validate=True)
         except ValueError:
-            self.broken = True
-        self._ended = text.endswith(b"=")
+            text = self._plain(text, last=last)
+            try:
+                decoded = pybase64.b64decode(text, validate=True)
+            except ValueError:
+                self.broken = True
+                return
+        # Nothing may come behind the padding.
+        self.broken = self._ended and bool(text)
+        self._decoded.append(decoded)
+        self._ended = self._ended or text.endswith(b"=")
+
+    def _plain(self, text: bytes, *, last: bool) -> bytes:
+        """Whole groups of base64 as most write it, of what has blanks, other signs or no padding.
+
+        What was paid for is not refused for how it is spelled: its bytes are verified later on.
+        """
+        text = text.translate(_STANDARD, _BLANKS)
+        if last:
+            return text + b"=" * (-len(text) % _GROUP)
+        whole = len(text) - len(text) % _GROUP
+        self._text[:0] = text[whole:]
+        return text[:whole]
 
 
 def _letter(escape: bytes) -> bytes:

@@ -73,6 +73,11 @@ def test_lifter_takes_any_bytes(text: bytes, cuts: list[int]) -> None:
         (r"QU\nJD", b"ABC"),
         ("data:image/png;base64,QUJD", b"ABC"),
         ("QUJDRA==", b"ABCD"),
+        ("QUJDRA", b"ABCD"),
+        ("QUJDRA==\n", b"ABCD"),
+        ("QU\nJDQ\r\nUJD Q UJD", b"ABCABCABC"),
+        ("QUJD\nRA", b"ABCD"),
+        ("QU-_", b"AO\xbf"),
     ],
 )
 @pytest.mark.parametrize("cut", [[], list(range(60))])
@@ -83,7 +88,7 @@ def test_lifter_knows_the_ways_in_which_base64_is_written(
     assert (found, lifter.lifted) == (picture, True)
 
 
-@pytest.mark.parametrize("value", ["QUJ", "QU=DQUJD", "QUJD QUJD", "QU-_", r"QU\"JD", "é" * 4])
+@pytest.mark.parametrize("value", ["QUJDR", "QU=DQUJD", "QUI=QUJD", "QU!D", r"QU\"JD", "é" * 4])
 @pytest.mark.parametrize("cut", [[], list(range(60))])
 def test_lifter_says_what_is_no_base64(value: str, cut: list[int]) -> None:
     lifter, _, _ = lifted(b'{"b64_json": "' + value.encode() + b'"}', cut)
