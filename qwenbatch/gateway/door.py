@@ -103,3 +103,8 @@ class Door:
     rules: tuple[Rule, ...] = ()
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     pictures: frozenset[str] = frozenset()
+
+    @property
+    def copies(self) -> int:
+        """How often a result may lie on the disk at once: as it came in its answer, and staged."""
+        return 2 if self.pictures else 1

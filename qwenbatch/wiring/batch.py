@@ -107,9 +107,7 @@ class Batch:
         self._out = out_at(settings.out_folder, settings.ledger)
         self._folders = self._out.folders
         self._kept = KeptPictures(self._folders.answers)
-        # A picture within its answer lies there twice for a moment: as it came, and staged.
-        copies = 2 if settings.door.pictures else 1
-        self._room = Room(self._folders.out, copies=copies)
+        self._room = Room(self._folders.out, copies=settings.door.copies)
         desk = Shelf(self._folders, ResultVerifier, self._room.saw, mode=new_files_mode())
         self._shelf = self._out.shelf(desk, self._room.saw)
         self._name = _run_name()
