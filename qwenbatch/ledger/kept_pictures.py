@@ -16,32 +16,41 @@ if TYPE_CHECKING:
     from qwenbatch.core.attempts import AttemptId
     from qwenbatch.core.keys import EditKey
     from qwenbatch.core.money import MicroUSD
+    from qwenbatch.ledger.spool import Spooled
 
     Named = tuple[EditKey, AttemptId]
 
 
-def unheard(
+def with_unheard(
     db: apsw.Connection,
+    spooled: Iterable[Spooled],
     found: Iterable[Named],
     *,
     url_of: Callable[[AttemptId], str],
     price: MicroUSD | None,
     now: int,
-) -> list[SpooledEnd]:
-    """The answers of which the ledger has not heard yet: a death came between.
+) -> list[Spooled]:
+    """What is spooled, and the answers of which neither that nor the ledger tells yet.
 
-    `price` is that of attempts that it does not know at all, if anybody knows it. They are taken
-    in as what is spooled.
+    `price` is that of attempts that the ledger does not know at all, if anybody knows it. They are
+    taken in as what is spooled, which tells more of an answer than its picture does.
     """
-    return [
+    records = list(spooled)
+    told = {
+        (record.ended.key, record.ended.attempt)
+        for record in records
+        if isinstance(record, SpooledEnd) and record.ended.event is EditEvent.ANSWERED
+    }
+    unheard = [
         SpooledEnd(
             AttemptEnd(key=key, attempt=attempt, event=EditEvent.ANSWERED, url=url_of(attempt)),
             now,
             price,
         )
         for key, attempt in found
-        if not _is_recorded(db, key, attempt)
+        if (key, attempt) not in told and not _is_recorded(db, key, attempt)
     ]
+    return [*records, *unheard]
 
 
 def placed(db: apsw.Connection, found: Iterable[Named]) -> list[Named]:

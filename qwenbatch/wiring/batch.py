@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from qwenbatch.core.summary import Estimate, Summary
     from qwenbatch.engine.ports import Approve, Report
     from qwenbatch.gateway.proxies import Proxies
-    from qwenbatch.ledger.spool import SpooledEnd
+    from qwenbatch.ledger.spool import Spooled
     from qwenbatch.ledger.writer import Writer
     from qwenbatch.wiring.opening import OpenLedger
     from qwenbatch.wiring.planning import Rows
@@ -175,7 +175,7 @@ class Batch:
                 db,
                 name=self._name,
                 manifest=manifest,
-                spooled=[*spooled, *self._unheard(db, pictures)],
+                spooled=self._unheard(db, spooled, pictures),
                 now=self._now(),
                 # What a program states itself, no command starts again.
                 command=() if self._rows else command_of(self._settings),
@@ -186,10 +186,15 @@ class Batch:
         return number
 
     def _unheard(
-        self, db: apsw.Connection, pictures: list[tuple[EditKey, AttemptId]]
-    ) -> list[SpooledEnd]:
+        self,
+        db: apsw.Connection,
+        spooled: list[Spooled],
+        pictures: list[tuple[EditKey, AttemptId]],
+    ) -> list[Spooled]:
         price, now = self._settings.price, self._now()
-        return kept_pictures.unheard(db, pictures, url_of=url_of, price=price, now=now)
+        return kept_pictures.with_unheard(
+            db, spooled, pictures, url_of=url_of, price=price, now=now
+        )
 
     async def _governor(self, writer: Writer, gateway: str) -> Governor:
         settings, now = self._settings, self._clock.monotonic()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from qwenbatch.gateway.doors import DOORS
 from qwenbatch.ledger import database, spool
-from qwenbatch.ledger.kept_pictures import unheard
+from qwenbatch.ledger.kept_pictures import with_unheard
 from qwenbatch.ledger.settling import settle
 from qwenbatch.observe.settlement import tell_settlement
 from qwenbatch.observe.terminal import Terminal
@@ -49,8 +49,14 @@ def settle_ledger(
         # What an edit cost of which a rebuilt ledger knows nothing, nobody has told.
         door = DOORS.get(database.meta(db, "service"))
         price = None if door is None else door.price
-        found = unheard(db, pictures.left_behind(), url_of=url_of, price=price, now=now)
-        spooled = [*spool.read(amendable.spool), *found]
+        spooled = with_unheard(
+            db,
+            spool.read(amendable.spool),
+            pictures.left_behind(),
+            url_of=url_of,
+            price=price,
+            now=now,
+        )
         done = settle(db, ruling, chosen, spooled=spooled, now=now)
         if dry_run:
             db.execute("ROLLBACK")
