@@ -29,7 +29,6 @@ _UNICODE: Final = 5
 _GROUP: Final = 4
 _STANDARD: Final = bytes.maketrans(b"-_", b"+/")
 _BLANKS: Final = b" \t\r\n"
-_PLAIN: Final = b"b64_json"
 
 
 class _At(Enum):
@@ -43,12 +42,14 @@ class _At(Enum):
 class Lifter:
     """Lifts the first picture in base64 out of one JSON text, given in pieces.
 
-    A field named `b64_json` holds one; any other of `fields` does where its value is a data URI.
-    `lifted` is true once the picture has ended and was base64 throughout; `broken` if it was not.
+    Any of `fields` holds one, in plain base64 or as a data URI; any of `urls` does where its value
+    is a data URI. `lifted` is true once the picture has ended and was base64 throughout; `broken`
+    if it was not.
     """
 
-    def __init__(self, fields: frozenset[str]) -> None:
+    def __init__(self, fields: frozenset[str], urls: frozenset[str] = frozenset()) -> None:
         self._fields = frozenset(field.encode() for field in fields)
+        self._either = self._fields.union(field.encode() for field in urls)
         self._at = _At.OUTSIDE
         self._between = bytearray()
         self._word = bytearray()
@@ -91,7 +92,7 @@ class Lifter:
         if quote < 0:
             return end
         self._rest += _QUOTE
-        value = self._between == b":" and bytes(self._word) in self._fields
+        value = self._between == b":" and bytes(self._word) in self._either
         free = not (self.lifted or self.broken)
         self._key = bytes(self._word)
         self._at = _At.OPENING if value and free else _At.STRING
@@ -133,7 +134,7 @@ class Lifter:
             return position + took
         if found is None and wanted == len(_MARK) and self._text == _MARK:
             return position + took
-        if self._key == _PLAIN and not self._text.startswith(_MARK):
+        if self._key in self._fields and not self._text.startswith(_MARK):
             self._at = _At.PICTURE
         else:
             self._rest += self._text

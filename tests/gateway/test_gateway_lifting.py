@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from qwenbatch.gateway.lifting import Lifter
 
-FIELDS = frozenset({"b64_json", "url"})
+FIELDS, URLS = frozenset({"b64_json"}), frozenset({"url"})
 
 
 def lifted(text: bytes, cuts: list[int]) -> tuple[Lifter, bytes, bytes]:
     """What is left of a text that comes in pieces, and the picture that was in it."""
-    lifter, rest, picture = Lifter(FIELDS), b"", b""
+    lifter, rest, picture = Lifter(FIELDS, URLS), b"", b""
     places = sorted({min(cut, len(text)) for cut in cuts})
     for start, end in zip([0, *places], [*places, len(text)], strict=True):
         left, found = lifter.feed(text[start:end])
@@ -107,6 +107,13 @@ def test_lifter_takes_a_picture_at_a_url_only_from_a_data_uri() -> None:
     for value, wanted in (("data:image/png;base64,QUJD", b"ABC"), ("QUJD", b"")):
         _, _, found = lifted(json.dumps({"url": value}).encode(), [])
         assert found == wanted
+
+
+def test_lifter_takes_pictures_from_whichever_fields_it_is_told() -> None:
+    lifter = Lifter(frozenset({"image"}))
+    rest, found = lifter.feed(b'{"b64_json": "REVG", "url": "data:,REVG", "image": "QUJD"}')
+    assert (found, lifter.lifted) == (b"ABC", True)
+    assert json.loads(rest) == {"b64_json": "REVG", "url": "data:,REVG", "image": ""}
 
 
 def test_lifter_takes_the_first_of_several_pictures() -> None:
