@@ -33,6 +33,8 @@ SCHEME = "answer:"
 _is_ours = re.compile(rf"{SCHEME}[0-9a-f]{{32}}").fullmatch
 """No URL that a server tells may lead into our folders: those have `://`, or are data URIs."""
 
+_is_name = re.compile(r"(?P<key>[0-9a-f]{64})-(?P<attempt>[0-9a-f]{32})").fullmatch
+
 _PART = ".part"
 _CHUNK = 256 * 1024
 
@@ -172,11 +174,9 @@ class KeptPictures:
 
 def _names(name: str) -> tuple[EditKey, AttemptId] | None:
     """The edit and the attempt by which a file is named; None for a file that is none of ours."""
-    key, _, attempt = name.partition("-")
-    try:
-        return EditKey(bytes.fromhex(key)), AttemptId(UUID(hex=attempt))
-    except ValueError:
+    if (named := _is_name(name)) is None:
         return None
+    return EditKey(bytes.fromhex(named["key"])), AttemptId(UUID(hex=named["attempt"]))
 
 
 def _remove(files: list[Path]) -> None:

@@ -91,9 +91,11 @@ async def test_left_behind_removes_parts_and_passes_over_strangers(
     await kept(pictures, attempt)
     folder = tmp_path / "own" / "answers"
     (folder / f"{KEY.hex()}-{attempt.hex}.part").write_bytes(b"half")
-    (folder / "notes.txt").write_text("mine")
+    strangers = ("notes.txt", f"abcd-{attempt.hex}", f"{KEY.hex()}-{{{attempt}}}")
+    for name in strangers:
+        (folder / name).write_text("mine")
     assert pictures.left_behind() == [(KEY, attempt)]
-    assert sorted(file.suffix for file in folder.iterdir()) == ["", ".txt"]
+    assert {file.name for file in folder.iterdir()} == {*strangers, f"{KEY.hex()}-{attempt.hex}"}
 
 
 async def test_picture_that_the_disk_does_not_take_is_a_disk_error(tmp_path: Path) -> None:
