@@ -28,6 +28,7 @@ from qwenbatch.core.retry import AfterAttempt, Tally, after_attempt
 from qwenbatch.core.states import EditEvent
 from qwenbatch.core.verdicts import VERDICTS, Kind, Verdict
 from qwenbatch.engine.shield import unbroken
+from qwenbatch.errors import QwenbatchError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -140,8 +141,8 @@ class Conductor:
                 reply = await source.post(attempt)
                 if isinstance(reply, Withheld):
                     self._report(_unsent(edit, attempt))
-        except BaseException:
-            await unbroken(self._record_abort(edit, attempt, source, began))
+        except BaseException as error:
+            await unbroken(self._record_abort(edit, attempt, source, began, _why(error)))
             raise
         if isinstance(reply, Withheld):
             await unbroken(self._release(edit, attempt))
@@ -191,7 +192,7 @@ class Conductor:
         self._governor.freed()
 
     async def _record_abort(
-        self, edit: Edit, attempt: AttemptId, source: ReadySource, began: float
+        self, edit: Edit, attempt: AttemptId, source: ReadySource, began: float, why: str
     ) -> None:
         """We are cancelled, or broken, in mid-flight: say at once what may have been paid."""
         if not source.handed_over:
@@ -203,7 +204,7 @@ class Conductor:
                 attempt=attempt,
                 event=EditEvent.DOUBTED,
                 kind=Kind.CUT_OFF,
-                message=_GIVEN_UP,
+                message=why,
             ),
         )
         self._report(
@@ -212,7 +213,7 @@ class Conductor:
                 attempt=str(attempt),
                 image=edit.keyed.row.image,
                 kind=Kind.CUT_OFF,
-                message=_GIVEN_UP,
+                message=why,
                 request_id="",
                 status=None,
                 seconds=self._clock.monotonic() - began,
@@ -230,6 +231,13 @@ class Conductor:
             expected=edit.expected,
             paths=edit.paths,
         )
+
+
+def _why(error: BaseException) -> str:
+    """What is told of an attempt that ended with this in place of a reply."""
+    if isinstance(error, QwenbatchError):
+        return f"its answer could not be kept: {error.what}"
+    return _GIVEN_UP
 
 
 def _may_cost(kind: Kind | None) -> bool:

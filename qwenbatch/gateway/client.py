@@ -134,7 +134,7 @@ class GatewayClient:
         with anyio.CancelScope() as scope:
             patience = Patience(scope, CONNECT_SECONDS)
             upload = Upload(body, on_progress=lambda: patience.grant(self._timeout))
-            heard = _Heard(Lifter(self._door.pictures))
+            heard = _Heard(Lifter(self._door.pictures, self._door.picture_urls))
             try:
                 reason = await self._exchange(upload, heard, album)
             finally:
@@ -179,7 +179,7 @@ class GatewayClient:
             heard.headers = response.headers
             heard.status = response.status
             while data := await response.content.readany():
-                if self._door.pictures:
+                if self._door.brings_pictures:
                     data, picture = heard.lifter.feed(data)
                     heard.picture_bytes += len(picture)
                     if picture and album is not None and _is_picture(heard.picture_bytes):

@@ -90,7 +90,7 @@ class Door:
     `endpoint` is the whole one that is documented; None where everybody has another. `price` is
     what an edit costs unless that is told. `rules` are those of its answers alone, which go before
     the shared ones. `pictures` names the fields of an answer's JSON that may hold the picture
-    itself, in base64.
+    itself, in base64 or as a data URI, `picture_urls` those that hold its URL, or such a data URI.
     """
 
     name: str
@@ -103,3 +103,14 @@ class Door:
     rules: tuple[Rule, ...] = ()
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     pictures: frozenset[str] = frozenset()
+    picture_urls: frozenset[str] = frozenset()
+
+    @property
+    def brings_pictures(self) -> bool:
+        """Whether the picture itself may be in an answer."""
+        return bool(self.pictures or self.picture_urls)
+
+    @property
+    def copies(self) -> int:
+        """How often a result may lie on the disk at once: as it came in its answer, and staged."""
+        return 2 if self.brings_pictures else 1

@@ -27,7 +27,8 @@ _UNICODE: Final = 5
 """Letters of an escape such as `u003d`."""
 
 _GROUP: Final = 4
-_PLAIN: Final = b"b64_json"
+_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
+_BLANKS: Final = b" \t\r\n"
 
 
 class _At(Enum):
@@ -41,12 +42,14 @@ class _At(Enum):
 class Lifter:
     """Lifts the first picture in base64 out of one JSON text, given in pieces.
 
-    A field named `b64_json` holds one; any other of `fields` does where its value is a data URI.
-    `lifted` is true once the picture has ended and was base64 throughout; `broken` if it was not.
+    Any of `fields` holds one, in plain base64 or as a data URI; any of `urls` does where its value
+    is a data URI. `lifted` is true once the picture has ended and was base64 throughout; `broken`
+    if it was not.
     """
 
-    def __init__(self, fields: frozenset[str]) -> None:
+    def __init__(self, fields: frozenset[str], urls: frozenset[str] = frozenset()) -> None:
         self._fields = frozenset(field.encode() for field in fields)
+        self._either = self._fields.union(field.encode() for field in urls)
         self._at = _At.OUTSIDE
         self._between = bytearray()
         self._word = bytearray()
@@ -89,7 +92,7 @@ class Lifter:
         if quote < 0:
             return end
         self._rest += _QUOTE
-        value = self._between == b":" and bytes(self._word) in self._fields
+        value = self._between == b":" and bytes(self._word) in self._either
         free = not (self.lifted or self.broken)
         self._key = bytes(self._word)
         self._at = _At.OPENING if value and free else _At.STRING
@@ -131,7 +134,7 @@ class Lifter:
             return position + took
         if found is None and wanted == len(_MARK) and self._text == _MARK:
             return position + took
-        if self._key == _PLAIN and not self._text.startswith(_MARK):
+        if self._key in self._fields and not self._text.startswith(_MARK):
             self._at = _At.PICTURE
         else:
             self._rest += self._text
@@ -173,14 +176,31 @@ class Lifter:
         del self._text[:whole]
         if not text or self.broken:
             return
-        if self._ended:  # nothing may come behind the padding
-            self.broken = True
-            return
         try:
-            self._decoded.append(pybase64.b64decode(text, validate=True))
+            decoded = pybase64.b64decode(text, validate=True)
         except ValueError:
-            self.broken = True
-        self._ended = text.endswith(b"=")
+            text = self._plain(text, last=last)
+            try:
+                decoded = pybase64.b64decode(text, validate=True)
+            except ValueError:
+                self.broken = True
+                return
+        # Nothing may come behind the padding.
+        self.broken = self._ended and bool(text)
+        self._decoded.append(decoded)
+        self._ended = self._ended or text.endswith(b"=")
+
+    def _plain(self, text: bytes, *, last: bool) -> bytes:
+        """Whole groups of base64 as most write it, of what has blanks, other signs or no padding.
+
+        What was paid for is not refused for how it is spelled: its bytes are verified later on.
+        """
+        text = text.translate(_STANDARD, _BLANKS)
+        if last:
+            return text + b"=" * (-len(text) % _GROUP)
+        whole = len(text) - len(text) % _GROUP
+        self._text[:0] = text[whole:]
+        return text[:whole]
 
 
 def _letter(escape: bytes) -> bytes:

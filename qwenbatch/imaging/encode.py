@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 def encode(file: BinaryIO, picture: Picture) -> tuple[Format, bytes]:
     """The picture's first frame, upright, as 8-bit RGB within the limit of a data URI.
 
-    `picture` is what `look` said of `file`, its `reencode` not None. A JPEG becomes a JPEG of
-    quality 95 (4:4:4). Anything else becomes a PNG, which keeps transparency (RGBA); where that
-    is too long, a JPEG, with transparency on white. What is still too long is scaled down. No
-    metadata is kept but an RGB colour profile. At most MAX_PIXELS are in memory, a few times
-    over. Raises PictureError where the pixels cannot be decoded or encoded; OSError from reading
-    passes through.
+    `picture` is what `look` said of `file`. A JPEG becomes a JPEG of quality 95 (4:4:4). Anything
+    else becomes a PNG, which keeps transparency (RGBA); where that is too long, a JPEG, with
+    transparency on white. What is still too long is scaled down. No metadata is kept but an RGB
+    colour profile. At most MAX_PIXELS are in memory, a few times over.
+    Raises PictureError where the pixels cannot be decoded or encoded; OSError from reading passes
+    through.
     """
     # Pillow takes longer to import than the rest of the program's start.
     from qwenbatch.imaging.pixels.decode import decoding  # noqa: PLC0415 - see above

@@ -16,32 +16,41 @@ if TYPE_CHECKING:
     from qwenbatch.core.attempts import AttemptId
     from qwenbatch.core.keys import EditKey
     from qwenbatch.core.money import MicroUSD
+    from qwenbatch.ledger.spool import Spooled
 
     Named = tuple[EditKey, AttemptId]
 
 
-def unheard(
+def with_unheard(
     db: apsw.Connection,
+    spooled: Iterable[Spooled],
     found: Iterable[Named],
     *,
     url_of: Callable[[AttemptId], str],
     price: MicroUSD | None,
     now: int,
-) -> list[SpooledEnd]:
-    """The answers of which the ledger has not heard yet: a death came between.
+) -> list[Spooled]:
+    """What is spooled, and the answers of which neither that nor the ledger tells yet.
 
-    `price` is that of attempts that it does not know at all, if anybody knows it. They are taken
-    in as what is spooled.
+    `price` is that of attempts that the ledger does not know at all, if anybody knows it. They are
+    taken in as what is spooled, which tells more of an answer than its picture does.
     """
-    return [
+    records = list(spooled)
+    told = {
+        (record.ended.key, record.ended.attempt)
+        for record in records
+        if isinstance(record, SpooledEnd) and record.ended.event is EditEvent.ANSWERED
+    }
+    unheard = [
         SpooledEnd(
             AttemptEnd(key=key, attempt=attempt, event=EditEvent.ANSWERED, url=url_of(attempt)),
             now,
             price,
         )
         for key, attempt in found
-        if not _is_recorded(db, key, attempt)
+        if (key, attempt) not in told and not _is_recorded(db, key, attempt)
     ]
+    return [*records, *unheard]
 
 
 def placed(db: apsw.Connection, found: Iterable[Named]) -> list[Named]:
@@ -60,10 +69,14 @@ def _is_recorded(db: apsw.Connection, key: EditKey, attempt: AttemptId) -> bool:
 
 
 def _is_placed(db: apsw.Connection, key: EditKey, attempt: AttemptId) -> bool:
-    """Whether an attempt is recorded as paid, and no placement of its edit waits."""
-    waits = db.execute(
-        "SELECT EXISTS (SELECT 1 FROM placements p JOIN edits e ON e.id = p.edit"
-        " WHERE e.key = ? AND p.state = 'waiting')",
+    """Whether an attempt is recorded as paid, and every placement of its edit has an end.
+
+    An edit without any placement is one that a rebuilt ledger has just been told of: where its
+    picture goes is known once there is a plan.
+    """
+    wanted, waiting = db.execute(
+        "SELECT count(*), ifnull(sum(p.state = 'waiting'), 0)"
+        " FROM placements p JOIN edits e ON e.id = p.edit WHERE e.key = ?",
         (key,),
     ).get
-    return _is_recorded(db, key, attempt) and not waits
+    return _is_recorded(db, key, attempt) and wanted > 0 and waiting == 0

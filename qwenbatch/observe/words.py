@@ -87,7 +87,7 @@ KIND_WORDS: Mapping[Kind, Words] = MappingProxyType(
         ),
         Kind.UNFETCHED: Words(
             "paid, but the result could not be fetched or verified",
-            "run again: fetching costs nothing",
+            "run again: fetching costs nothing; for what is lost, --resend-lost pays again",
         ),
     },
 )

@@ -7,6 +7,7 @@ death left behind tells of an answer that the ledger has not heard of yet.
 from __future__ import annotations
 
 import os
+import re
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -29,13 +30,18 @@ if TYPE_CHECKING:
 SCHEME = "answer:"
 """Begins the URL of such a picture, which only this program can follow."""
 
+_is_ours = re.compile(rf"{SCHEME}[0-9a-f]{{32}}").fullmatch
+"""No URL that a server tells may lead into our folders: those have `://`, or are data URIs."""
+
+_is_name = re.compile(r"(?P<key>[0-9a-f]{64})-(?P<attempt>[0-9a-f]{32})").fullmatch
+
 _PART = ".part"
 _CHUNK = 256 * 1024
 
 
 def is_kept(url: str) -> bool:
     """Whether a result's URL is that of a picture that was kept here."""
-    return url.startswith(SCHEME)
+    return _is_ours(url) is not None
 
 
 def url_of(attempt: AttemptId) -> str:
@@ -168,11 +174,9 @@ class KeptPictures:
 
 def _names(name: str) -> tuple[EditKey, AttemptId] | None:
     """The edit and the attempt by which a file is named; None for a file that is none of ours."""
-    key, _, attempt = name.partition("-")
-    try:
-        return EditKey(bytes.fromhex(key)), AttemptId(UUID(hex=attempt))
-    except ValueError:
+    if (named := _is_name(name)) is None:
         return None
+    return EditKey(bytes.fromhex(named["key"])), AttemptId(UUID(hex=named["attempt"]))
 
 
 def _remove(files: list[Path]) -> None:

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from qwenbatch.engine.ports import Approve, Report
     from qwenbatch.engine.run import Run
     from qwenbatch.gateway.proxies import Proxies
-    from qwenbatch.ledger.spool import SpooledEnd
+    from qwenbatch.ledger.spool import Spooled
     from qwenbatch.ledger.writer import Writer
     from qwenbatch.wiring.opening import OpenLedger
     from qwenbatch.wiring.planning import Rows
@@ -112,9 +112,7 @@ class Batch:
         self._out = out_at(settings.out_folder, settings.ledger)
         self._folders = self._out.folders
         self._kept = KeptPictures(self._folders.answers)
-        # A picture within its answer lies there twice for a moment: as it came, and staged.
-        copies = 2 if settings.door.pictures else 1
-        self._room = Room(self._folders.out, copies=copies)
+        self._room = Room(self._folders.out, copies=settings.door.copies)
         desk = Shelf(self._folders, ResultVerifier, self._room.saw, mode=new_files_mode())
         self._shelf = self._out.shelf(desk, self._room.saw)
         self._name = name or run_name()
@@ -186,7 +184,7 @@ class Batch:
                 db,
                 name=self._name,
                 manifest=manifest,
-                spooled=[*spooled, *self._unheard(db, pictures)],
+                spooled=self._unheard(db, spooled, pictures),
                 now=self._now(),
                 # What a program states itself, no command starts again.
                 command=() if self._rows else command_of(self._settings),
@@ -197,10 +195,15 @@ class Batch:
         return number
 
     def _unheard(
-        self, db: apsw.Connection, pictures: list[tuple[EditKey, AttemptId]]
-    ) -> list[SpooledEnd]:
+        self,
+        db: apsw.Connection,
+        spooled: list[Spooled],
+        pictures: list[tuple[EditKey, AttemptId]],
+    ) -> list[Spooled]:
         price, now = self._settings.price, self._now()
-        return kept_pictures.unheard(db, pictures, url_of=url_of, price=price, now=now)
+        return kept_pictures.with_unheard(
+            db, spooled, pictures, url_of=url_of, price=price, now=now
+        )
 
     async def _governor(self, writer: Writer, gateway: str) -> Governor:
         settings, now = self._settings, self._clock.monotonic()

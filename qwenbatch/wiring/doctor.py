@@ -92,7 +92,8 @@ def _checks(patient: Patient, *, encoding: str) -> Iterator[Check]:
         yield _store(place)
     file = _ledger_file(place, patient.ledger)
     if file is not None:
-        yield _room(file.parent if isinstance(place, StoreUrl) else place, patient.concurrency)
+        where = file.parent if isinstance(place, StoreUrl) else place
+        yield _room(where, patient.concurrency, copies=door.copies)
         yield _file_system(file)
     if patient.out is not None:
         yield _ledger(place, patient.ledger)
@@ -126,8 +127,16 @@ def _service(door: Door, gateway: str | None) -> Check:
             says=f"{door.name} has no endpoint that all share",
             advice="say yours: --gateway http://127.0.0.1:8000/v1/images/edits",
         )
-    found = _gateway(url)
+    found = _gateway(url, shown=door.key.needed or _has_key(door))
     return replace(found, says=f"{door.name}: {found.says}")
+
+
+def _has_key(door: Door) -> bool:
+    """Whether a key would be shown; one that cannot be read is a finding of its own."""
+    try:
+        return api_key(door) is not None
+    except QwenbatchError:
+        return True
 
 
 def _key(door: Door) -> Check:
@@ -162,7 +171,8 @@ def _proxies() -> Check:
     return Check(name="proxy", says=f"{' and '.join(map(str, used))}; {WEAKER}")
 
 
-def _gateway(url: str) -> Check:
+def _gateway(url: str, *, shown: bool) -> Check:
+    """Whether a gateway can be reached, to which a key is `shown` or not."""
     try:
         proxy = proxies_told().way_to(URL(url))
     except QwenbatchError:
@@ -175,29 +185,31 @@ def _gateway(url: str) -> Check:
             advice="check the network, its firewall, and --gateway",
         )
     if proxy is not None:
-        return _gateway_behind(proxy, url, reached)
+        return _gateway_behind(proxy, url, reached, shown=shown)
     says = f"{reached.host} answers at {reached.address}"
     if reached.tls is not None:
         return Check(name="gateway", says=f"{says} with {reached.tls}; no request was made")
     literal = literal_of(reached.address)
     if literal is not None and reach_of(literal) is Reach.LOOPBACK:
         return Check(name="gateway", says=f"{says}, on this machine; no request was made")
-    return _unencrypted(says, url)
+    return _unencrypted(says, url, shown=shown)
 
 
-def _gateway_behind(proxy: Proxy, url: str, reached: Reached) -> Check:
+def _gateway_behind(proxy: Proxy, url: str, reached: Reached, *, shown: bool) -> Check:
     if reached.tls is not None:
         says = f"{reached.host} answers through {proxy} with {reached.tls}; no request was made"
         return Check(name="gateway", says=says)
     says = f"the proxy {proxy} answers; whether it leads to {reached.host} was not asked"
     return (
-        _unencrypted(says, url)
+        _unencrypted(says, url, shown=shown)
         if urlsplit(url).scheme == "http"
         else Check(name="gateway", says=says)
     )
 
 
-def _unencrypted(says: str, url: str) -> Check:
+def _unencrypted(says: str, url: str, *, shown: bool) -> Check:
+    if not shown:
+        return Check(name="gateway", says=f"{says} without encryption; no key is shown")
     return Check(
         name="gateway",
         says=f"{says} without encryption: the key would be seen on the way",
@@ -205,10 +217,10 @@ def _unencrypted(says: str, url: str) -> Check:
     )
 
 
-def _room(folder: Path, concurrency: int) -> Check:
+def _room(folder: Path, concurrency: int, *, copies: int) -> Check:
     """Whether what is on its way fits on OUT's disk, and OUT may be written."""
     there = _nearest(folder)
-    needed = RESULTS_PER_SLOT * concurrency * USUAL_BYTES
+    needed = RESULTS_PER_SLOT * concurrency * copies * USUAL_BYTES
     try:
         free = shutil.disk_usage(there).free
     except OSError as error:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from qwenbatch.ledger import spool
-from qwenbatch.ledger.kept_pictures import unheard
+from qwenbatch.gateway.doors import DOORS
+from qwenbatch.ledger import database, spool
+from qwenbatch.ledger.kept_pictures import with_unheard
 from qwenbatch.ledger.settling import settle
 from qwenbatch.observe.settlement import tell_settlement
 from qwenbatch.observe.terminal import Terminal
@@ -44,18 +45,21 @@ def settle_ledger(
     located(folder, ledger)
     pictures = KeptPictures(out_at(folder, ledger).folders.answers)
     with ledger_to_amend(folder, ledger) as amendable:
-        done = settle(
-            amendable.db,
-            ruling,
-            chosen,
-            spooled=[
-                *spool.read(amendable.spool),
-                *unheard(amendable.db, pictures.left_behind(), url_of=url_of, price=None, now=now),
-            ],
+        db = amendable.db
+        # What an edit cost of which a rebuilt ledger knows nothing, nobody has told.
+        door = DOORS.get(database.meta(db, "service"))
+        price = None if door is None else door.price
+        spooled = with_unheard(
+            db,
+            spool.read(amendable.spool),
+            pictures.left_behind(),
+            url_of=url_of,
+            price=price,
             now=now,
         )
+        done = settle(db, ruling, chosen, spooled=spooled, now=now)
         if dry_run:
-            amendable.db.execute("ROLLBACK")
+            db.execute("ROLLBACK")
     with printed(to):
         tell_settlement(
             done,

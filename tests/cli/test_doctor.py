@@ -108,8 +108,24 @@ def test_doctor_misses_the_key_and_warns_of_a_readable_file(
 def test_doctor_counts_open_files_and_room_by_concurrency(look: Look, tmp_path: Path) -> None:
     with listener() as url:
         _, checks = look("--gateway", url, "-o", tmp_path, "-c", 1000)
+        # A picture that comes in its answer lies there twice.
+        _, twice = look("--service", "openai", "--gateway", url, "-o", tmp_path, "-c", 1000)
     assert "4,100 are needed" in checks["open files"]["says"]
     assert "24,000 MB are kept" in checks["disk"]["says"]
+    assert "48,000 MB are kept" in twice["disk"]["says"]
+
+
+def test_doctor_warns_of_a_key_in_the_open_only_where_one_is_shown(
+    look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with listener() as url:
+        monkeypatch.setenv("http_proxy", url.removesuffix("/edit"))
+        own = ("--service", "openai", "--gateway", "http://gpu.test/v1/images/edits")
+        assert "the key would be seen" in look(*own)[1]["gateway"]["says"]
+        monkeypatch.delenv("QWENBATCH_API_KEY")
+        check = look(*own)[1]["gateway"]
+        assert (check["ok"], "no key is shown" in check["says"]) == (True, True)
+        assert not look("--gateway", "http://gpu.test/edit")[1]["gateway"]["ok"]
 
 
 def test_doctor_tells_a_sound_ledger_from_a_damaged_one(look: Look, shop: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from qwenbatch.core.money import usd
 from qwenbatch.gateway.doors import DOORS
+from qwenbatch.ledger import database
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Desk, Ended, House
@@ -192,3 +194,31 @@ def test_e2e_settling_hears_an_answer_that_a_death_kept_from_the_ledger(
     assert b"nothing" in settled.stdout
     assert run(desk, "openai").items == {"total": 1, "saved": 1, "reused": 1}
     assert house.posts() == 1
+
+
+def forget_ledger(desk: Desk) -> Path:
+    """Remove OUT's ledger; where it was."""
+    own = desk.out / ".qwenbatch"
+    for file in own.glob("ledger.db*"):
+        file.unlink()
+    return own / "ledger.db"
+
+
+def test_e2e_picture_in_its_answer_outlives_the_ledger(desk: Desk, house: House) -> None:
+    desk.rows(*desk.items(1))
+    dies(desk, "keep picture", "after", 1)
+    forget_ledger(desk)
+    assert run(desk, "openai").items == {"total": 1, "saved": 1, "reused": 1}
+    assert house.posts() == 1
+    assert kept(desk) == []
+
+
+def test_e2e_settling_a_rebuilt_ledger_counts_its_own_services_price(desk: Desk) -> None:
+    desk.rows(*desk.items(1))
+    dies(desk, "keep picture", "after", 1)
+    ledger = forget_ledger(desk)
+    database.create_or_open(ledger, service="openai").close()
+    settled = ["-m", "qwenbatch", "settle", str(desk.out), "--as", "paid"]
+    subprocess.run([sys.executable, *settled], env=desk.environment, check=True)
+    with closing(database.open_reader(ledger)) as db:
+        assert db.execute("SELECT state, price FROM attempts").fetchall() == [("paid", 0)]

@@ -196,6 +196,16 @@ async def test_conductor_a_defect_in_flight_is_recorded_before_it_is_raised(
     assert gateway.open_sources == 0
 
 
+async def test_conductor_says_of_an_answer_that_the_disk_did_not_take_why_it_is_doubtful(
+    world: World,
+) -> None:
+    with pytest.raises(DiskError):
+        await world.conductor(FakeGateway([DiskError("the disk is full")])).conduct(EDIT)
+    assert world.state(EDIT) == ("uncertain", "cut_off")
+    (told,) = [event.message for event in world.events if isinstance(event, AttemptEnded)]
+    assert told == "its answer could not be kept: the disk is full"
+
+
 async def test_conductor_an_answer_that_only_the_spool_takes_is_not_lost(
     world: World,
     tmp_path: Path,

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from qwenbatch.gateway.lifting import Lifter
 
-FIELDS = frozenset({"b64_json", "url"})
+FIELDS, URLS = frozenset({"b64_json"}), frozenset({"url"})
 
 
 def lifted(text: bytes, cuts: list[int]) -> tuple[Lifter, bytes, bytes]:
     """What is left of a text that comes in pieces, and the picture that was in it."""
-    lifter, rest, picture = Lifter(FIELDS), b"", b""
+    lifter, rest, picture = Lifter(FIELDS, URLS), b"", b""
     places = sorted({min(cut, len(text)) for cut in cuts})
     for start, end in zip([0, *places], [*places, len(text)], strict=True):
         left, found = lifter.feed(text[start:end])
@@ -73,6 +73,11 @@ def test_lifter_takes_any_bytes(text: bytes, cuts: list[int]) -> None:
         (r"QU\nJD", b"ABC"),
         ("data:image/png;base64,QUJD", b"ABC"),
         ("QUJDRA==", b"ABCD"),
+        ("QUJDRA", b"ABCD"),
+        ("QUJDRA==\n", b"ABCD"),
+        ("QU\nJDQ\r\nUJD Q UJD", b"ABCABCABC"),
+        ("QUJD\nRA", b"ABCD"),
+        ("QU-_", b"AO\xbf"),
     ],
 )
 @pytest.mark.parametrize("cut", [[], list(range(60))])
@@ -83,7 +88,7 @@ def test_lifter_knows_the_ways_in_which_base64_is_written(
     assert (found, lifter.lifted) == (picture, True)
 
 
-@pytest.mark.parametrize("value", ["QUJ", "QU=DQUJD", "QUJD QUJD", "QU-_", r"QU\"JD", "é" * 4])
+@pytest.mark.parametrize("value", ["QUJDR", "QU=DQUJD", "QUI=QUJD", "QU!D", r"QU\"JD", "é" * 4])
 @pytest.mark.parametrize("cut", [[], list(range(60))])
 def test_lifter_says_what_is_no_base64(value: str, cut: list[int]) -> None:
     lifter, _, _ = lifted(b'{"b64_json": "' + value.encode() + b'"}', cut)
@@ -102,6 +107,13 @@ def test_lifter_takes_a_picture_at_a_url_only_from_a_data_uri() -> None:
     for value, wanted in (("data:image/png;base64,QUJD", b"ABC"), ("QUJD", b"")):
         _, _, found = lifted(json.dumps({"url": value}).encode(), [])
         assert found == wanted
+
+
+def test_lifter_takes_pictures_from_whichever_fields_it_is_told() -> None:
+    lifter = Lifter(frozenset({"image"}))
+    rest, found = lifter.feed(b'{"b64_json": "REVG", "url": "data:,REVG", "image": "QUJD"}')
+    assert (found, lifter.lifted) == (b"ABC", True)
+    assert json.loads(rest) == {"b64_json": "REVG", "url": "data:,REVG", "image": ""}
 
 
 def test_lifter_takes_the_first_of_several_pictures() -> None:

@@ -15,12 +15,15 @@ from qwenbatch.core.money import MicroUSD
 from qwenbatch.core.states import EditEvent, EditState
 from qwenbatch.core.verdicts import Kind
 from qwenbatch.ledger import database, edits, placements, runs
-from qwenbatch.ledger.kept_pictures import placed, unheard
+from qwenbatch.ledger.kept_pictures import placed, with_unheard
+from qwenbatch.ledger.spool import SpooledEnd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import apsw
+
+    from qwenbatch.ledger.spool import Spooled
 
 KEY = EditKey(b"k" * 32)
 PRICE = MicroUSD(7)
@@ -40,12 +43,17 @@ def send(db: apsw.Connection) -> None:
     assert isinstance(edits.permit(db, request, run=1, caps=Caps(), now=1), Permit)
 
 
-def begin(db: apsw.Connection) -> None:
-    """A run begins beside the picture of the attempt."""
-    spooled = unheard(
-        db, [(KEY, ATTEMPT)], url_of=lambda one: f"answer:{one.hex}", price=PRICE, now=9
+def begin(db: apsw.Connection, *spooled: Spooled) -> None:
+    """A run begins beside the picture of the attempt, and what the last one spooled."""
+    records = with_unheard(
+        db,
+        spooled,
+        [(KEY, ATTEMPT)],
+        url_of=lambda one: f"answer:{one.hex}",
+        price=PRICE,
+        now=9,
     )
-    runs.begin(db, name="r", manifest="m", spooled=spooled, now=10)
+    runs.begin(db, name="r", manifest="m", spooled=records, now=10)
 
 
 def standing(db: apsw.Connection) -> tuple[str, str, str | None, int]:
@@ -79,6 +87,7 @@ def test_answer_that_a_rebuilt_ledger_does_not_know_is_kept_at_its_price(
 ) -> None:
     begin(db)
     assert standing(db) == HEARD
+    assert placed(db, [(KEY, ATTEMPT)]) == [], "nobody has said yet where it goes"
 
 
 def test_answer_that_is_recorded_stays_as_it_is(db: apsw.Connection) -> None:
@@ -90,6 +99,17 @@ def test_answer_that_is_recorded_stays_as_it_is(db: apsw.Connection) -> None:
     begin(db)
     found = db.execute("SELECT url, request_id, width FROM attempts").fetchall()
     assert found == [("answer:1", "r", 4)]
+
+
+def test_answer_that_the_spool_tells_of_too_keeps_what_is_told_there(db: apsw.Connection) -> None:
+    send(db)
+    url = f"answer:{ATTEMPT.hex}"
+    ended = AttemptEnd(
+        key=KEY, attempt=ATTEMPT, event=EditEvent.ANSWERED, url=url, request_id="r", width=4
+    )
+    begin(db, SpooledEnd(ended, 2, PRICE))
+    found = db.execute("SELECT url, request_id, width, ended_at FROM attempts").fetchall()
+    assert found == [(url, "r", 4, 2)]
 
 
 def test_picture_may_go_only_once_nothing_waits_for_it(db: apsw.Connection) -> None:

@@ -129,6 +129,8 @@ def test_closing_tells_everything_of_a_bad_end_on_one_screen() -> None:
     assert "perhaps paid twice: $0.055; see the invoice" in lines
     assert "sandbox: nothing was really paid; the sums are play money" in lines
     assert f"15 unfetched: {KIND_WORDS[Kind.UNFETCHED].means}" in lines
+    assert f"  {KIND_WORDS[Kind.UNFETCHED].advice}" in lines
+    assert "--resend-lost" in KIND_WORDS[Kind.UNFETCHED].advice, "some of them are lost"
     assert "78 more of 12 other kinds: see `qwenbatch status`" in lines
     assert lines[-1] == f"next: {COMMAND}"
 

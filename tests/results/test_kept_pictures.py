@@ -79,6 +79,11 @@ async def test_picture_that_does_not_come_whole_leaves_nothing(
     assert pictures.left_behind() == []
 
 
+@pytest.mark.parametrize("rest", ["//h.test/a", "../../ledger.db", "", "0" * 33, "/" + "0" * 31])
+async def test_url_that_a_server_makes_up_is_none_of_a_kept_picture(rest: str) -> None:
+    assert not is_kept(f"answer:{rest}")
+
+
 async def test_left_behind_removes_parts_and_passes_over_strangers(
     pictures: KeptPictures, tmp_path: Path
 ) -> None:
@@ -86,9 +91,11 @@ async def test_left_behind_removes_parts_and_passes_over_strangers(
     await kept(pictures, attempt)
     folder = tmp_path / "own" / "answers"
     (folder / f"{KEY.hex()}-{attempt.hex}.part").write_bytes(b"half")
-    (folder / "notes.txt").write_text("mine")
+    strangers = ("notes.txt", f"abcd-{attempt.hex}", f"{KEY.hex()}-{{{attempt}}}")
+    for name in strangers:
+        (folder / name).write_text("mine")
     assert pictures.left_behind() == [(KEY, attempt)]
-    assert sorted(file.suffix for file in folder.iterdir()) == ["", ".txt"]
+    assert {file.name for file in folder.iterdir()} == {*strangers, f"{KEY.hex()}-{attempt.hex}"}
 
 
 async def test_picture_that_the_disk_does_not_take_is_a_disk_error(tmp_path: Path) -> None:

@@ -156,5 +156,6 @@ OPENAI = Door(
             codes=("content_policy_violation", "moderation_blocked", "content_filter"),
         ),
     ),
-    pictures=frozenset({"b64_json", "url"}),
+    pictures=frozenset({"b64_json"}),
+    picture_urls=frozenset({"url"}),
 )

@@ -144,7 +144,7 @@ _UNREADABLE: tuple[Variant, ...] = (
     _unreadable("nulls", shapes.as_json({"data": [{"b64_json": None, "url": None}]})),
     _unreadable("empty-picture", shapes.as_json({"data": [{"b64_json": "", "url": ""}]})),
     _unreadable("no-base64", shapes.as_json({"data": [{"b64_json": "no base64 at all!"}]})),
-    _unreadable("odd-base64", shapes.as_json({"data": [{"b64_json": "iVBORw0"}]})),
+    _unreadable("odd-base64", shapes.as_json({"data": [{"b64_json": "iVBOR"}]})),
     _unreadable("number", shapes.as_json({"data": [{"b64_json": 5, "url": 5}]})),
     _unreadable("picture-cut", b'{"data": [{"b64_json": "' + RESULT_PICTURE_MARK),
     _unreadable("list", b"[]"),
