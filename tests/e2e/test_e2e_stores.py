@@ -295,6 +295,20 @@ def test_report_of_a_picture_that_is_gone_is_made_all_the_same(bay: Bay) -> None
     assert b"p00.png" in (bay.s3.get(bay.out / "report.html") or b"")
 
 
+def test_object_that_someone_puts_first_stays_and_is_told(bay: Bay) -> None:
+    bay.pictures(1)
+    place = bay.out / "sub/p00.png"
+    bay.hostile.before("PUT", "/out/sub/p00.png", lambda: bay.s3.put(place, b"theirs"))
+    run = bay.run(bay.shop, "-i", "mirror", *LEDGER, "--log-format", "json")
+    assert run.items == {"total": 1, "pending": 1}
+    assert "sub/p00.png cannot be written: a file that is not ours lies there" in run.stderr
+    assert bay.s3.get(place) == b"theirs"
+    bay.hostile.hooks.clear()
+    bay.s3.drop(place)
+    assert bay.run(bay.shop, "-i", "mirror").items == {"total": 1, "saved": 1, "reused": 1}
+    assert bay.desk.house.billed() == {"mirror": 1}
+
+
 def test_ledger_of_another_out_is_refused(bay: Bay) -> None:
     bay.pictures(1)
     assert bay.run(bay.shop, "-i", "mirror", *LEDGER).items == {"total": 1, "saved": 1}
