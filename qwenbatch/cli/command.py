@@ -101,7 +101,7 @@ def refuse(error: typer.TyperException, ctx: Context) -> NoReturn:
             "export QWENBATCH_API_KEY, or name its file in QWENBATCH_API_KEY_FILE",
         ) from None
     # Typer finds near what merely shares some letters.
-    near = get_close_matches(option, error.possibilities, 2, _LIKE)
+    near = get_close_matches(option, error.possibilities or (), 2, _LIKE)
     hint = f"did you mean {' or '.join(near)}?" if near else advice
     raise UsageError(f"there is no option {option}", hint) from None
 

@@ -25,6 +25,8 @@ class Occupant(StrEnum):
     """Something that cannot be looked at."""
     LINK = "link"
     """A symbolic link, at the path or on the way to it."""
+    TOO_LONG = "too_long"
+    """Nothing can: with OUT before it, the path is longer than the store takes."""
 
 
 class Claim(StrEnum):
@@ -53,7 +55,13 @@ def claim(occupant: Occupant, *, overwrite: bool) -> Claim:
             return Claim.REPLACE
         case Occupant.ALTERED | Occupant.FOREIGN:
             return Claim.OVERWRITE if overwrite else Claim.INVALID
-        case Occupant.SOURCE | Occupant.FOLDER | Occupant.UNREADABLE | Occupant.LINK:
+        case (
+            Occupant.SOURCE
+            | Occupant.FOLDER
+            | Occupant.UNREADABLE
+            | Occupant.LINK
+            | Occupant.TOO_LONG
+        ):
             return Claim.INVALID
 
 
@@ -78,6 +86,10 @@ REFUSALS = {
     Occupant.LINK: (
         "it is, or lies behind, a symbolic link",
         "choose another output, or replace the link by a real folder",
+    ),
+    Occupant.TOO_LONG: (
+        "with OUT before it, the path is longer than the store takes",
+        "choose a shorter output, or a shorter OUT",
     ),
 }
 """Why an item is refused for what lies at its path, and what to do."""

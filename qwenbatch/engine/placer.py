@@ -17,7 +17,7 @@ import anyio
 from msgspec.structs import replace
 
 from qwenbatch.core.events import FetchFailed, ResultLost, ResultSaved
-from qwenbatch.core.occupancy import REFUSALS, Claim, claim
+from qwenbatch.core.occupancy import REFUSALS, Claim, Occupant, claim
 from qwenbatch.core.paths import fold
 from qwenbatch.core.placements import Displaced, Placement, Preparation, Saved
 from qwenbatch.core.results import Staged, Trouble, Unfetched, is_lost, most_hopeful
@@ -238,6 +238,7 @@ class Placer:
             overwrite=overwrite,
         )
         if stamp is None:
+            self._tell_blocked(claimed.holding, REFUSALS[Occupant.FOREIGN][0])
             return False
         await self._book.save(Saved(key=key, path=placement.path, stamp=stamp))
         self._tell_saved(job, claimed, _size_warning(job.edit, staged))

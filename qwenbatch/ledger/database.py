@@ -244,7 +244,7 @@ def all_rows(cursor: apsw.Cursor) -> list[Any]:
 
 
 def meta(connection: apsw.Connection, name: str) -> str:
-    """A fact about the ledger itself: its `id`, or the `service` that it belongs to."""
+    """A fact about the ledger itself: its `id`, its `service`, the `out` beside which it lies."""
     row = connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
     return str(row[0]) if row else ""
 

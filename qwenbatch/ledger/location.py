@@ -100,27 +100,40 @@ class Location:
         return None if remembered is None else remembered.id
 
     def remember(self, connection: apsw.Connection) -> None:
-        """Let OUT know the ledger that lies elsewhere, by its path and id.
+        """Let OUT know the ledger that lies elsewhere, by its path and id, and that ledger its OUT.
 
         The note's content is flushed; its folder is left to the caller.
         """
-        if self.note is None:
+        if self.note is None or self.verify(connection):
             return
+        connection.execute("INSERT OR REPLACE INTO meta VALUES ('out', ?)", (self.out,))
         said = {"id": database.meta(connection, "id"), "path": os.path.abspath(self.file)}  # noqa: PTH100 - resolve would follow links
-        if self.note.read() is not None or not self.note.write(json.dumps(said).encode()):
+        if not self.note.write(json.dumps(said).encode()):
             self.verify(connection)
 
-    def verify(self, connection: apsw.Connection) -> None:
-        """LedgerError unless this is the very ledger that OUT remembers."""
-        remembered = None if self.note is None else _read(self.note)
+    def verify(self, connection: apsw.Connection) -> bool:
+        """Whether OUT remembers this ledger; it may be about to, unless the ledger is another's.
+
+        LedgerError if it remembers another ledger, or none and this one belongs to another OUT.
+        """
+        if self.note is None:
+            return False
+        remembered = _read(self.note)
         if remembered is None:
-            return
+            belongs_to = database.meta(connection, "out")
+            if belongs_to not in {"", self.out}:
+                raise LedgerError(
+                    f"the ledger {self.file} belongs to {belongs_to}, not to {self.out}",
+                    "each OUT has a ledger of its own: name another file with --ledger",
+                )
+            return False
         if database.meta(connection, "id") != remembered.id:
             raise LedgerError(
                 f"{self.file} is not the ledger that this folder was begun with",
                 f"bring back the ledger whose id is {remembered.id},"
                 " or choose another folder with -o",
             )
+        return True
 
 
 def locate(own: Path, asked: Path | None) -> Location:
@@ -177,9 +190,10 @@ def locate_damaged_beside(note: Note, out: str, asked: Path | None) -> Location:
     file = _remembered(note, asked, Path()) or asked
     if file is None:
         raise LedgerError(
-            f"{out} lies in an object store, where no ledger can be kept: it needs a disk's locks"
-            " and flushes",
-            "name a file on a local disk with --ledger; its place is noted in OUT",
+            f"{out} remembers no ledger, and lies in an object store, where no ledger can be kept:"
+            " it needs a disk's locks and flushes",
+            "look for OUT's spelling; a run begins one in the file on a local disk that --ledger"
+            " names, and notes its place in OUT",
         )
     return Location(file, note, out)
 

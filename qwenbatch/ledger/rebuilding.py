@@ -60,14 +60,16 @@ def rebuild(db: apsw.Connection, wreck: Wreck | None, *, service: str, ledger_id
     """
     rows: dict[str, int] = {}
     refused: dict[str, int] = {}
-    told_service, told_id, command = "", "", ""
+    told_service, told_id, command, out = "", "", "", ""
     if wreck is not None:
         told_service, told_id = wreck.fact("service"), wreck.fact("id")
-        command = wreck.fact("command")
+        command, out = wreck.fact("command"), wreck.fact("out")
         _, refused["frames"] = _copy(db, wreck, *_FRAMES)
         for table, seek, columns in _TABLES:
             rows[table], refused[table] = _copy(db, wreck, table, seek, columns)
     facts = {"service": told_service or service, "id": told_id or ledger_id, "command": command}
+    if out:
+        facts["out"] = out
     for name, value in facts.items():
         db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
     broken = tuple(sorted(wreck.broken)) if wreck else tuple(table for table, _, _ in _TABLES)

@@ -51,28 +51,36 @@ class Bucket:
 
     async def pages(self, folder: str, *, after: str) -> AsyncIterator[list[tuple[str, Sight]]]:
         """Objects below a folder behind a key, by pages, in the order of their keys' bytes."""
-        stream = self._do.list(self._store, folder or None, offset=after or None, chunk_size=PAGE)
         with self._listing(folder):
-            async for page in stream:
+            async for page in self._listed(folder, after):
                 yield [(one["path"], sight_of(cast("Any", one))) for one in page]
 
     def walk(self, folder: str, *, after: str = "") -> Iterator[list[tuple[str, Sight]]]:
         """The same, blocking."""
-        stream = self._do.list(self._store, folder or None, offset=after or None, chunk_size=PAGE)
         with self._listing(folder):
-            for page in stream:
+            for page in self._listed(folder, after):
                 yield [(one["path"], sight_of(cast("Any", one))) for one in page]
+
+    def _listed(self, folder: str, after: str) -> Any:
+        return self._do.list(self._store, folder or None, offset=after or None, chunk_size=PAGE)
 
     def _listing(self, folder: str) -> Any:
         return translated(self.place(folder), "listed")
 
     # ------------------------------------------------------------------ reading
 
-    async def read(self, key: str, write: Callable[[bytes], Awaitable[object]]) -> Sight:
-        """Stream an object into `write`; what was read. MissingError if there is none."""
+    async def read(
+        self, key: str, write: Callable[[bytes], Awaitable[object]], *, most: int | None = None
+    ) -> Sight:
+        """Stream an object into `write`; what was read.
+
+        MissingError if there is none, StoreError if it is longer than `most` bytes.
+        """
         with translated(self.place(key), "read"):
             got = await self._do.get_async(self._store, key)
             sight = sight_of(cast("Any", got.meta))
+            if most is not None and sight.size > most:
+                raise StoreError(f"{self.place(key)} is longer than {most:,} bytes")
             chunks = got.stream(min_chunk_size=_CHUNK).__aiter__()
         while True:
             with translated(self.place(key), "read"):

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 _status = re.compile(r"status code: (\d{3})").search
 _code = re.compile(r"<Code>([^<]{1,100})</Code>").search
 _query = re.compile(r"\?[^\s)\"']+")
-_strange_key = re.compile(r'invalid path: .*?Path ("[^"]{0,1024}")').search
+_user = re.compile(r"://[^\s/?#\"']*@")
+_strange_key = re.compile(r'invalid path: .*?Path ("[^"]{0,1024}")', re.DOTALL).search
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken"}
+_ELSEWHERE = ("Region", "region", "Redirect")
 _METADATA_SERVICES = ("169.254.169.254", "169.254.170.2", "metadata.google.internal")
 _MOST_REASON = 300
 
@@ -69,7 +72,8 @@ def _told(place: str, doing: str, text: str) -> StoreError:  # noqa: PLR0911 - a
     what = f"{place} cannot be {doing}"
     if (strange := _strange_key(text)) is not None:
         return UnlistableError(
-            f"{what}: among its objects is {strange[1]}, a key with an empty segment, . or ..",
+            f"{what}: among its objects is {_shown(strange[1])}, a key with an empty segment,"
+            " . or .., or a control character",
             "rename that object, or name the others in a manifest",
         )
     code = found[1] if (found := _code(text)) else ""
@@ -83,7 +87,10 @@ def _told(place: str, doing: str, text: str) -> StoreError:  # noqa: PLR0911 - a
             f"{what}: the store denies it ({code or status or 'no valid credentials'})",
             "check the credentials in the environment, and what they may do",
         )
-    if status in {301, 307, 400} and ("Region" in text or "Redirect" in text or "region" in text):
+    if code in _EXPIRED:
+        return StoreError(f"{what}: the credentials have expired ({code})", "get fresh ones")
+    # What redirects without saying where to is told without its status.
+    if status in {0, 301, 307, 400} and any(word in text for word in _ELSEWHERE):
         return StoreError(f"{what}: the bucket lies in another region", "set AWS_REGION to it")
     if status in {429, 503}:
         return StoreError(
@@ -97,6 +104,14 @@ def _told(place: str, doing: str, text: str) -> StoreError:  # noqa: PLR0911 - a
         )
     if status:
         return StoreError(f"{what}: the store refuses ({code or status})")
-    # A query may hold what signs a request.
-    reason = _query.sub("?…", text.split("\n", 1)[0])[:_MOST_REASON].rstrip()
-    return StoreError(f"{what}: {reason}", "check the network and the endpoint", passing=True)
+    # A query may hold what signs a request, an endpoint a password.
+    reason = _query.sub("?…", _user.sub("://…@", text.split("\n", 1)[0]))
+    return StoreError(
+        f"{what}: {reason[:_MOST_REASON].rstrip()}",
+        "check the network and the endpoint",
+        passing=True,
+    )
+
+
+def _shown(key: str) -> str:
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in key)

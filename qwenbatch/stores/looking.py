@@ -73,4 +73,6 @@ def _common_folder(first: str, last: str) -> str:
 def _just_before(key: str) -> str:
     """A key that sorts before another with next to nothing between: lists begin behind a key."""
     head, end = key[:-1], key[-1]
-    return f"{head}{chr(ord(end) - 1)}~" if end.isascii() and end.isalnum() else head
+    if end.isascii() and end.isalnum() and end != "0":  # before which comes the slash
+        return f"{head}{chr(ord(end) - 1)}~"
+    return head.rstrip(".")  # no folder's name may be left that is but dots

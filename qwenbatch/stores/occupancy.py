@@ -9,6 +9,7 @@ import anyio.to_thread
 import msgspec
 
 from qwenbatch.core.occupancy import Occupant
+from qwenbatch.core.store_url import MOST_KEY_BYTES
 from qwenbatch.errors import StoreError
 from qwenbatch.stores.crowd import each
 from qwenbatch.stores.looking import look_at
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 _READ_AT_ONCE = 32
 _NO_FILE = -1
+
+_ROOM = 8
+"""Bytes that a key leaves for an extension, should a result be of another format."""
 
 
 class Records(Protocol):
@@ -83,12 +87,14 @@ class StoreOccupancy:
         self, holdings: Sequence[Holding]
     ) -> list[tuple[Occupant, FileStamp | None]]:
         keys = [self._key(_path(holding)) for holding in holdings]
-        sights = await look_at(self._bucket, keys)
+        sights = await look_at(self._bucket, [key for key in keys if _fits(key)])
         found: dict[int, tuple[Occupant, FileStamp | None]] = {}
         unknown: list[tuple[int, Sight]] = []
         for number, (holding, key) in enumerate(zip(holdings, keys, strict=True)):
             sight, owner = sights.get(key), holding.owner
-            if sight is None:
+            if not _fits(key):
+                found[number] = Occupant.TOO_LONG, None
+            elif sight is None:
                 found[number] = Occupant.NOTHING, None
             elif owner is not None and has_stamp(sight, owner.stamp):
                 found[number] = _ours(holding, {owner.key}), None
@@ -125,6 +131,10 @@ class StoreOccupancy:
 def _path(holding: Holding) -> str:
     """Where a row's result lies, or the owner's of its path, relative to OUT."""
     return holding.path + (holding.owner.suffix if holding.owner else holding.suffix)
+
+
+def _fits(key: str) -> bool:
+    return len(key.encode()) <= MOST_KEY_BYTES - _ROOM
 
 
 def _ours(holding: Holding, keys: set[EditKey]) -> Occupant:

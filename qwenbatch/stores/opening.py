@@ -11,6 +11,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from qwenbatch.errors import UsageError
 from qwenbatch.stores.bucket import Bucket
@@ -75,12 +76,12 @@ class Stores:
         client = dict(_CLIENT)
         told: dict[str, Any] = {}
         endpoint = next(filter(None, map(self._environment.get, _ENDPOINTS[url.scheme])), None)
-        if endpoint is not None:
-            told["endpoint"] = endpoint
-            # Whoever names a plain address means it: a server of one's own, on this machine say.
-            client["allow_http"] = endpoint.startswith("http://")
         makes = {"s3": stores.S3Store, "gs": stores.GCSStore, "az": stores.AzureStore}
         try:
+            if endpoint is not None:
+                told["endpoint"] = _address(endpoint)
+                # Whoever names a plain address means it: a server of one's own, say.
+                client["allow_http"] = endpoint.lower().startswith("http://")
             if url.scheme == "s3" and (provider := self._profile()) is not None:
                 told["credential_provider"] = provider
             return makes[url.scheme](
@@ -121,6 +122,18 @@ class Stores:
             Path(told("AWS_SHARED_CREDENTIALS_FILE") or home / ".aws" / "credentials"),
             Path(told("AWS_CONFIG_FILE") or home / ".aws" / "config"),
         )
+
+
+def _address(endpoint: str) -> str:
+    """An endpoint that is a URL; obstore panics over some that are none."""
+    try:
+        parts = urlsplit(endpoint)
+        good = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or not endpoint.isascii() or any(letter <= " " for letter in endpoint):
+        raise ValueError("its endpoint is no URL such as https://host:port")
+    return endpoint
 
 
 def _library() -> Any:

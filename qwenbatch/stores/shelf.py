@@ -18,6 +18,7 @@ from qwenbatch.core.placements import FileStamp
 from qwenbatch.core.provenance import MOST_SIDECAR_BYTES, is_sidecar, sidecar_path, tells_of
 from qwenbatch.errors import DiskError, PictureError, StoreError
 from qwenbatch.stores.failures import MissingError, TakenError
+from qwenbatch.stores.ration import Ration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,11 +31,8 @@ if TYPE_CHECKING:
     from qwenbatch.stores.bucket import Bucket
     from qwenbatch.stores.sight import Sight
 
-PUTS = 16
-"""Results that are put at the same time, each of them in memory meanwhile."""
-
-_LARGE = 8 * 1024 * 1024
-"""Of results that are larger, one at a time is in memory."""
+_SHARES = 16
+"""MiB of results that are put at the same time, at the most."""
 
 _WAITS = (0.5, None)
 """Seconds between the tries of a put that fails, behind those of the store's client."""
@@ -89,8 +87,7 @@ class StoreShelf:
         self._out = out
         self._desk = desk
         self._saw = saw
-        self._puts = anyio.CapacityLimiter(PUTS)
-        self._large = anyio.CapacityLimiter(1)
+        self._memory = Ration(_SHARES)
         self.stage = desk.stage
         self.replaced_path = desk.replaced_path
         self.clean = desk.clean
@@ -138,9 +135,8 @@ class StoreShelf:
         it is replaced only while it is what is kept.
         """
         self._saw(result.size)
-        limit = self._large if result.size > _LARGE else self._puts
         try:
-            async with limit:
+            async with self._memory.of(result.size):
                 content = await anyio.to_thread.run_sync(Path(result.path).read_bytes)
                 makes_room = displaced and await self._let_go(*displaced, relative)
                 if displaced or overwrite:
@@ -179,7 +175,12 @@ class StoreShelf:
                 return await self._bucket.create(key, content)
             except TakenError:
                 # By someone else, or by an earlier try of ours whose answer was lost.
-                return await self._ours(key, result.digest)
+                if (seen := await self._ours(key, result.digest)) is not None:
+                    return seen
+                if wait is None or await self._bucket.look(key) is not None:
+                    return None
+                # What stood in the way, or was to make room, is gone again.
+                makes_room = None
             except StoreError as error:
                 if not error.passing or wait is None:
                     raise
@@ -226,7 +227,7 @@ class StoreShelf:
             async def take(chunk: bytes) -> None:
                 there.extend(chunk)
 
-            await self._bucket.read(key, take)
+            await self._bucket.read(key, take, most=MOST_SIDECAR_BYTES)
             if is_sidecar(bytes(there)) and not tells_of(bytes(there), digest):
                 await self._bucket.delete(key)
         except (StoreError, MissingError):

@@ -60,7 +60,7 @@ class StoreSidecars:
     async def result(self, result: str) -> bytes | None:
         """The bytes of a result; None if it is gone or cannot be read."""
         try:
-            return await self._bytes((self._out / result).key)
+            return await self._bytes((self._out / result).key, most=None)
         except StoreError:
             return None
 
@@ -69,16 +69,16 @@ class StoreSidecars:
         seen = await self._bucket.look(key)
         if seen is None or seen.size > MOST_SIDECAR_BYTES:
             return None
-        return await self._bytes(key)
+        return await self._bytes(key, most=MOST_SIDECAR_BYTES)
 
-    async def _bytes(self, key: str) -> bytes | None:
+    async def _bytes(self, key: str, *, most: int | None) -> bytes | None:
         read = bytearray()
 
         async def take(chunk: bytes) -> None:
             read.extend(chunk)
 
         try:
-            await self._bucket.read(key, take)
+            await self._bucket.read(key, take, most=most)
         except MissingError:
             return None
         return bytes(read)

@@ -19,9 +19,10 @@ from qwenbatch.errors import DiskError, StoreError
 from qwenbatch.stores.crowd import each
 from qwenbatch.stores.failures import MissingError
 from qwenbatch.stores.looking import look_at
+from qwenbatch.stores.ration import Ration
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from pathlib import Path
 
     from qwenbatch.core.items import ObjectSource
@@ -31,9 +32,9 @@ if TYPE_CHECKING:
     from qwenbatch.stores.sight import Sight
 
 READ_AT_ONCE = 32
-"""Sources that are read for their keys at the same time."""
+"""Sources that are read at the same time; large ones fewer: so many MiB in all."""
 
-_IN_MEMORY = 1024 * 1024
+_IN_MEMORY = 256 * 1024
 """So much of a source is held in memory while it is read; the rest goes to the disk."""
 
 _MOST_BYTES = 4 * 1024**3
@@ -101,7 +102,7 @@ class ObjectReader:
         """
         known = cache.look_up([source.url for source in sources])
         found: dict[ObjectSource, SourceFacts | Problem] = {}
-        unread: list[ObjectSource] = []
+        unread: dict[ObjectSource, int] = {}
         sights = anyio.from_thread.run(self._look, sources)
         for source in sources:
             sight, facts = sights.get(source), known.get(source.url)
@@ -112,7 +113,7 @@ class ObjectReader:
             elif sight.size > _MOST_BYTES:
                 found[source] = Problem(f"it is longer than {_MOST_BYTES:,} bytes: no picture")
             else:
-                unread.append(source)
+                unread[source] = sight.size
         if unread:
             read = anyio.from_thread.run(self._read_all, unread)
             found |= read
@@ -140,22 +141,24 @@ class ObjectReader:
         return found
 
     async def _read_all(
-        self, sources: Sequence[ObjectSource]
+        self, sizes: Mapping[ObjectSource, int]
     ) -> dict[ObjectSource, SourceFacts | Problem]:
+        memory = Ration(READ_AT_ONCE)
         found: dict[ObjectSource, SourceFacts | Problem] = {}
         failures = 0
 
         async def read(source: ObjectSource) -> None:
             nonlocal failures
             try:
-                found[source] = await self._read(source)
+                async with memory.of(sizes[source]):
+                    found[source] = await self._read(source)
             except StoreError as error:
                 failures += 1
                 if failures > _MOST_FAILURES:
                     raise
                 found[source] = Problem(error.what, error.advice, passing=error.passing)
 
-        await each(sources, read, at_once=READ_AT_ONCE)
+        await each(list(sizes), read, at_once=READ_AT_ONCE)
         return found
 
     async def _read(self, source: ObjectSource) -> SourceFacts | Problem:
@@ -170,7 +173,7 @@ class ObjectReader:
                     raise _no_room(error) from error
 
             try:
-                sight = await self._stores.bucket(url).read(url.key, write)
+                sight = await self._stores.bucket(url).read(url.key, write, most=_MOST_BYTES)
             except MissingError:
                 return _MISSING
             examined = await anyio.to_thread.run_sync(self._examine, file)
@@ -188,6 +191,7 @@ class ObjectFetcher:
     def __init__(self, stores: Stores, *, scratch: Path | None) -> None:
         self._stores = stores
         self._scratch = scratch
+        self._memory = Ration(READ_AT_ONCE)
 
     @asynccontextmanager
     async def fetched(
@@ -210,7 +214,8 @@ class ObjectFetcher:
                     raise _no_room(error) from error
 
             try:
-                await self._stores.bucket(url).read(url.key, write)
+                async with self._memory.of(facts.stamp.size):
+                    await self._stores.bucket(url).read(url.key, write, most=facts.stamp.size)
                 same = running.digest() == facts.digest
             except (MissingError, StoreError):
                 same = False

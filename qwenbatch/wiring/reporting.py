@@ -254,6 +254,7 @@ def _item(
         address.rpartition("/")[2]
         for picture in (shown_before, shown_after)
         for address in (picture.card, picture.view)
+        if address
     )
     missed_before = before is not None and not shown_before.card
     missed_after = after is not None and not shown_after.card

@@ -126,6 +126,7 @@ def _read(terminal: int) -> str:
         ("--verzion", "there is no option --verzion\n  did you mean --version?"),
         ("run", "SOURCE is missing"),
         ("run . --concurency 3", "did you mean --concurrency"),
+        ("schedule . --zzz", "there is no option --zzz"),
         (
             "run . --instructions x",
             "there is no option --instructions\n  did you mean --instruction?\n",

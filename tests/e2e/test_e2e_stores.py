@@ -267,6 +267,58 @@ def test_object_that_cannot_be_read_when_it_is_sent_costs_nothing(bay: Bay) -> N
     assert bay.desk.house.posts() == 2
 
 
+def test_output_that_is_too_long_below_out_is_refused_before_it_is_paid(bay: Bay) -> None:
+    bay.pictures(2)
+    bay.out = bay.out / ("o" * 400)
+    place = bay.shop / "rows.jsonl"
+    rows = [
+        {
+            "image": "sub/p00.png",
+            "instruction": "one",
+            "output": "/".join(["d" * 207] * 3) + ".png",
+        },
+        {"image": "sub/p01.png", "instruction": "two"},
+    ]
+    bay.s3.put(place, "".join(json.dumps(row) + "\n" for row in rows).encode())
+    run = bay.run(place, *LEDGER)
+    assert run.items == {"total": 2, "saved": 1, "invalid": 1}
+    assert "longer than the store takes" in bay.tell("export")
+    assert bay.desk.house.billed() == {"two": 1}
+
+
+def test_report_of_a_picture_that_is_gone_is_made_all_the_same(bay: Bay) -> None:
+    bay.pictures(2)
+    assert bay.run(bay.shop, "-i", "mirror", *LEDGER).items == {"total": 2, "saved": 2}
+    bay.s3.drop(bay.shop / "sub/p00.png")
+    bay.s3.drop(bay.out / "sub/p00.png")
+    assert f"report: {bay.out}/report.html" in bay.tell("report")
+    assert b"p00.png" in (bay.s3.get(bay.out / "report.html") or b"")
+
+
+def test_object_that_someone_puts_first_stays_and_is_told(bay: Bay) -> None:
+    bay.pictures(1)
+    place = bay.out / "sub/p00.png"
+    bay.hostile.before("PUT", "/out/sub/p00.png", lambda: bay.s3.put(place, b"theirs"))
+    run = bay.run(bay.shop, "-i", "mirror", *LEDGER, "--log-format", "json")
+    assert run.items == {"total": 1, "pending": 1}
+    assert "sub/p00.png cannot be written: a file that is not ours lies there" in run.stderr
+    assert bay.s3.get(place) == b"theirs"
+    bay.hostile.hooks.clear()
+    bay.s3.drop(place)
+    assert bay.run(bay.shop, "-i", "mirror").items == {"total": 1, "saved": 1, "reused": 1}
+    assert bay.desk.house.billed() == {"mirror": 1}
+
+
+def test_ledger_of_another_out_is_refused(bay: Bay) -> None:
+    bay.pictures(1)
+    assert bay.run(bay.shop, "-i", "mirror", *LEDGER).items == {"total": 1, "saved": 1}
+    first, bay.out = bay.out, bay.out.parent / "other"
+    refused = bay.run(bay.shop, "-i", "mirror", *LEDGER)
+    assert refused.status == 2
+    assert f"belongs to {first}" in refused.stderr
+    assert not any(key.startswith("other") for key in bay.s3.keys(bay.out))
+
+
 def test_extra_that_lacks_is_named(bay: Bay) -> None:
     lacks = bay.desk.folder / "lacks" / "obstore"
     lacks.mkdir(parents=True)

@@ -90,6 +90,21 @@ def test_location_with_another_ledgers_file_is_refused(own: Path, tmp_path: Path
             locate(own, None).remember(connection)
 
 
+def test_location_of_a_ledger_that_belongs_to_another_out_is_refused(
+    own: Path, tmp_path: Path
+) -> None:
+    first = begin(own, tmp_path / "mine.db")
+    other = tmp_path / "other" / ".qwenbatch"
+    other.mkdir(parents=True)
+    with pytest.raises(LedgerError, match="belongs to") as raised:
+        begin(other, tmp_path / "mine.db")
+    assert first.out in raised.value.what
+    assert not (other / "ledger.json").exists()
+    # An OUT that was emptied takes up its own again.
+    (own / "ledger.json").unlink()
+    assert begin(own, tmp_path / "mine.db") == first
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"id": "x"}', "null"])
 def test_location_note_that_cannot_be_read_is_refused(own: Path, text: str) -> None:
     (own / "ledger.json").write_text(text)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from qwenbatch.core.store_url import StoreUrl
-from qwenbatch.errors import StoreError
+from qwenbatch.errors import StoreError, UsageError
 from qwenbatch.stores import looking
 from qwenbatch.stores.failures import UnlistableError
 from qwenbatch.stores.looking import look_at
@@ -66,6 +66,25 @@ async def test_key_that_cannot_be_reached_keeps_nobody_from_its_neighbours(
     assert "manifest" in raised.value.advice
 
 
+def test_key_with_a_control_character_is_told_without_it(
+    s3: S3, store: StoreUrl, bucket: Bucket
+) -> None:
+    s3.put(store / "shop/a\x1b[2Jb.png", b"x")
+    with pytest.raises(UnlistableError, match="control character") as raised:
+        list(bucket.walk("shop"))
+    assert raised.value.what.isprintable()
+
+
+@pytest.mark.parametrize("first", ["shop/0", "0", "shop/.0", "shop/é", "shop/1"])
+async def test_look_at_keys_whatever_the_first_ends_in(
+    s3: S3, store: StoreUrl, bucket: Bucket, first: str
+) -> None:
+    keys = [first, *(f"shop/z{number}" for number in range(12))]
+    for key in (*keys, "sho", "shop/!"):
+        s3.put(store / key, b"x")
+    assert set(await look_at(bucket, keys)) == set(keys)
+
+
 async def test_look_at_a_failing_store_is_one_error(bucket: Bucket, hostile: Hostile) -> None:
     hostile.faults.append(Fault("HEAD", "", times=1_000, status=500))
     with pytest.raises(StoreError, match="store failed") as raised:
@@ -91,6 +110,8 @@ async def test_mark_is_of_the_content(s3: S3, store: StoreUrl, bucket: Bucket) -
         (503, "SlowDown", "asks for less"),
         (500, "InternalError", "failed"),
         (400, "AuthorizationHeaderMalformed: the Region is wrong", "another region"),
+        (301, "PermanentRedirect", "another region"),
+        (400, "ExpiredToken", "the credentials have expired"),
         (418, "Teapot", "refuses .Teapot"),
     ],
 )
@@ -115,3 +136,26 @@ def test_missing_bucket_and_silent_store_are_told(
     with pytest.raises(StoreError, match="cannot be listed") as raised:
         list(silent.walk("x"))
     assert raised.value.passing
+
+
+def test_endpoint_with_a_password_is_told_without_it(
+    store: StoreUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://me:sesame@127.0.0.1:9")
+    with pytest.raises(StoreError, match="cannot be listed") as raised:
+        list(Stores(os.environ, patience=0.2).bucket(store).walk("x"))
+    assert "sesame" not in raised.value.what
+    assert "127.0.0.1:9" in raised.value.what
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    ["http://me:sesame@bad host", "localhost:9000", "http://h:x", "http://[", "http://é"],
+)
+def test_endpoint_that_is_no_url_is_refused(
+    store: StoreUrl, monkeypatch: pytest.MonkeyPatch, endpoint: str
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    with pytest.raises(UsageError, match="endpoint is no URL") as raised:
+        Stores(os.environ).bucket(store)
+    assert "sesame" not in str(raised.value)

@@ -26,11 +26,12 @@ ALWAYS = 1_000
     [
         Fault("PUT", "a.png", times=2, status=503, code="SlowDown"),
         Fault("PUT", "a.png", times=2, status=500, code="InternalError"),
+        Fault("PUT", "a.png", status=409, code="ConditionalRequestConflict"),
         Fault("PUT", "a.png", cut=40),
         Fault("PUT", "a.png", lose=True),
         Fault("HEAD", "a.png", lose=True),
     ],
-    ids=["throttled", "500", "cut", "answer lost", "look lost"],
+    ids=["throttled", "500", "conflict", "cut", "answer lost", "look lost"],
 )
 async def test_put_that_fails_in_passing_ends_in_place(
     room: StoreRoom, hostile: Hostile, fault: Fault
@@ -118,6 +119,23 @@ async def test_put_replaces_only_what_it_saw(room: StoreRoom, hostile: Hostile) 
     assert not (await room.put(TWO, "a.png", displaced=("a.png", refuge)))[1]
     assert came.is_set()
     assert (room.read("a.png"), room.read(refuge)) == (b"someone's", ONE)
+
+
+async def test_put_in_place_of_what_goes_away_meanwhile(room: StoreRoom, hostile: Hostile) -> None:
+    await room.put(ONE, "a.png")
+    refuge = ".qwenbatch/replaced/one.png"
+    await room.shelf.keep("a.png", refuge)
+    dropped = threading.Event()
+
+    def meanwhile() -> None:
+        if not dropped.is_set():
+            dropped.set()
+            room.drop("a.png")
+
+    hostile.before("PUT", "/a.png", meanwhile)
+    assert (await room.put(TWO, "a.png", displaced=("a.png", refuge)))[1]
+    assert dropped.is_set()
+    assert (room.read("a.png"), room.read(refuge)) == (TWO, ONE)
 
 
 async def test_store_that_is_gone_is_a_disk_error_whatever_is_asked(

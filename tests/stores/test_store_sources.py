@@ -139,3 +139,19 @@ async def test_fetched_is_what_was_keyed_or_nothing(
     async with shop.fetcher.fetched(source, facts) as copy:
         assert copy is None
     assert [path async for path in anyio.Path(tmp_path).iterdir()] == []
+
+
+async def test_source_that_grew_is_not_fetched_beyond_its_old_end(
+    shop: Shop, tmp_path: Path
+) -> None:
+    source = shop.lay("a.png", png(1))
+    facts = await shop.facts(source)
+    shop.lay("a.png", LARGE)
+    async with shop.fetcher.fetched(source, facts) as copy:
+        assert copy is None
+        assert _sizes(tmp_path) == [0]
+    assert _sizes(tmp_path) == []
+
+
+def _sizes(folder: Path) -> list[int]:
+    return [file.stat().st_size for file in folder.iterdir()]
