@@ -112,7 +112,7 @@ def _valued(parameter: TyperOption | TyperArgument, value: Any) -> Any:
     if not isinstance(kind, type) or not isinstance(value, str):
         return value
     if issubclass(kind, Path):
-        return Path(value)
+        return parsing.file(value)
     if issubclass(kind, Enum):
         return kind(parsing.one_of(value, [member.value for member in kind], "such choice as"))
     if kind is int:

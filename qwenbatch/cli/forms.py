@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from qwenbatch.cli import parsing
@@ -55,7 +54,7 @@ def hidden(_: object) -> str:
 FLAG = Form(wants=Wants.FLAG, parse=parsing.flag, example="true", show=lambda on: str(on).lower())
 TEXT = Form(wants=Wants.STRING, parse=str, example='"words"', metavar="TEXT")
 FOLDER = Form(wants=Wants.PATH, parse=place_of, example='"../out/shop"', metavar="DIR")
-FILE = Form(wants=Wants.PATH, parse=Path, example='"../night.log"', metavar="FILE")
+FILE = Form(wants=Wants.PATH, parse=parsing.file, example='"../night.log"', metavar="FILE")
 PRICE = Form(wants=Wants.NUMBER, parse=parsing.price, example="0.055", metavar="USD", show=dollars)
 AMOUNT = Form(wants=Wants.NUMBER, parse=parse_usd, example="25", metavar="USD", show=dollars)
 BUDGET = Form(

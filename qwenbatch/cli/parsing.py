@@ -6,10 +6,12 @@ import re
 from datetime import date, datetime, timedelta
 from difflib import get_close_matches
 from math import isfinite
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from qwenbatch.core.money import parse_usd
+from qwenbatch.core.store_url import is_store_url
 from qwenbatch.core.verdicts import Kind
 
 if TYPE_CHECKING:
@@ -25,6 +27,13 @@ _FLAGS = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),
     **dict.fromkeys(("false", "no", "off", "0"), False),
 }
+
+
+def file(text: str) -> Path:
+    """A file on this machine: as a path, a store's URL would be that of a folder named `s3:`."""
+    if is_store_url(text):
+        raise ValueError(f"{text} lies in an object store: name a file on this machine")
+    return Path(text)
 
 
 def flag(text: str) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qwenbatch.cli import parsing
 from qwenbatch.cli.forms import Wants
 from qwenbatch.cli.job_file import JOB_FILE, JobFile, read_job_file
 from qwenbatch.cli.options import OPTIONS, Options
@@ -65,7 +66,7 @@ def tell(
     """
     environment = our_variables() if environment is None else environment
     refuse_only_typed(environment)
-    job = read_job_file(Path(source)) if source.lower().endswith(JOB_FILE) else None
+    job = _job_file(source) if source.lower().endswith(JOB_FILE) else None
     settings = [_source_setting(source, job)]
     values: dict[str, Any] = {}
     for row in OPTIONS.values():
@@ -94,6 +95,13 @@ def tell_one(name: str, given: str | None) -> Any:
     row = OPTIONS[name]
     written = _written(row, given, our_variables(), None)
     return row.default if written is None else _parsed(row, written)
+
+
+def _job_file(source: str) -> JobFile:
+    try:
+        return read_job_file(parsing.file(source))
+    except ValueError as error:
+        raise UsageError(str(error), "a job file may name a source and an OUT there") from None
 
 
 def _source_setting(source: str, job: JobFile | None) -> Setting:

@@ -126,6 +126,10 @@ def _read(terminal: int) -> str:
         ("--verzion", "there is no option --verzion\n  did you mean --version?"),
         ("run", "SOURCE is missing"),
         ("run . --concurency 3", "did you mean --concurrency"),
+        ("run . --ledger s3://b/l.db", "lies in an object store: name a file on this machine"),
+        ("status out --ledger S3://b/l.db", "lies in an object store: name a file on this"),
+        ("export out --to gs://b/x.csv", "lies in an object store: name a file on this machine"),
+        ("run s3://b/night.toml", "lies in an object store: name a file on this machine"),
         ("schedule . --zzz", "there is no option --zzz"),
         (
             "run . --instructions x",
