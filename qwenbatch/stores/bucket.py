@@ -7,6 +7,7 @@ often and as long as `opening` says.
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from qwenbatch.core.store_url import StoreUrl
@@ -184,6 +185,11 @@ class Bucket:
             self._do.put(
                 self._store, key, content, attributes=_attributes(key), use_multipart=False
             )
+
+    def delete_whole(self, key: str) -> None:
+        """Remove an object, blocking; there may be none."""
+        with suppress(MissingError), translated(self.place(key), "removed"):
+            self._do.delete(self._store, key)
 
     async def copy(self, key: str, to: str) -> bool:
         """Copy an object within the bucket; False if there is none."""

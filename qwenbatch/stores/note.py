@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from qwenbatch.errors import StoreError
+
 if TYPE_CHECKING:
     from qwenbatch.stores.bucket import Bucket
 
@@ -25,5 +27,15 @@ class ObjectNote:
         return self._bucket.read_whole(self._key, most=_MOST_BYTES)
 
     def write(self, content: bytes) -> bool:
-        """Make it, durably; False if another has come to lie there."""
+        """Make it, durably; False if another has come to lie there.
+
+        Raises StoreError where the store obeys no condition: results would lie over others.
+        """
+        trial = f"{self._key}.trial"
+        if all(self._bucket.create_whole(trial, b"") for _ in range(2)):
+            raise StoreError(
+                f"{self._bucket.place('')} writes over what lies there, though it was told not to",
+                "put results into a store that obeys If-None-Match, or into a folder",
+            )
+        self._bucket.delete_whole(trial)
         return self._bucket.create_whole(self._key, content)

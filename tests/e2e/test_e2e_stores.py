@@ -328,3 +328,15 @@ def test_extra_that_lacks_is_named(bay: Bay) -> None:
     refused = bay.run(bay.shop, "-i", "mirror", *LEDGER)
     assert refused.status == 2
     assert "pip install 'qwenbatch[cloud]'" in refused.stderr
+
+
+def test_a_store_that_obeys_no_condition_is_refused_before_anything_is_sent(bay: Bay) -> None:
+    bay.hostile.blind = True
+    bay.pictures(1)
+
+    for _ in range(2):
+        refused = bay.run(bay.shop, "-i", "mirror it", "--ledger", "ledger.db")
+
+        assert refused.status == 2
+        assert "though it was told not to" in refused.stderr
+    assert bay.desk.house.posts() == 0

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 SECONDS = 30.0
 _PIECE = 65_536
+_CONDITIONS = (b"if-match:", b"if-none-match:")
 _SIGNED = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request,Signature=0"
 """What the server, which checks no signature, takes for the owner's."""
 
@@ -136,6 +137,8 @@ class Hostile:
     asked: list[tuple[str, str]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
     hooks: list[tuple[str, str, Callable[[], None]]] = field(default_factory=list)
+    blind: bool = False
+    """It passes no condition on, as stores do that know none."""
 
     @property
     def url(self) -> str:
@@ -218,7 +221,8 @@ class _Visit(socketserver.StreamRequestHandler):
         return lines
 
     def _passed_on(self, head: list[bytes], length: int, *, whole: bool = True) -> bytes:
-        kept = [line for line in head if not line.lower().startswith(b"connection:")]
+        dropped = [b"connection:", *(_CONDITIONS if self.server.hostile.blind else ())]
+        kept = [line for line in head if not line.lower().startswith(tuple(dropped))]
         with socket.create_connection(("127.0.0.1", self.server.s3.port), SECONDS) as server:
             server.sendall(b"\r\n".join([*kept, b"Connection: close", b"", b""]))
             server.sendall(self.rfile.read(length))
