@@ -6,6 +6,7 @@ No test fails for being slow: a busy machine is no defect of the program.
 from __future__ import annotations
 
 import select
+import signal
 import socket
 import socketserver
 import ssl
@@ -30,6 +31,15 @@ settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("any machine")
+
+# Whoever starts tests in the background may have them ignore signals, and processes inherit that.
+for _number, _handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGHUP, signal.SIG_DFL),
+    (signal.SIGTERM, signal.SIG_DFL),
+):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)
 
 _SECONDS = 20.0
 _PIECE = 65_536
