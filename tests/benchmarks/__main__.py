@@ -7,7 +7,9 @@ A benchmark is a module `bench_<name>.py` beside this one with `measure() -> Ite
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from importlib import import_module
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,10 +33,20 @@ def names() -> list[str]:
 
 
 def measured(wanted: Sequence[str], console: Console) -> Iterator[Row]:
-    """The rows of the benchmarks wanted, as they are found."""
-    for name in wanted:
-        console.log(f"measuring {name} …")
-        yield from import_module(f"tests.benchmarks.bench_{name}").measure()
+    """The rows of the benchmarks wanted, as they are found.
+
+    Each runs in a small process of its own: a child's peak memory counts its parent's at the start.
+    """
+    with ProcessPoolExecutor(
+        max_workers=1, mp_context=get_context("spawn"), max_tasks_per_child=1
+    ) as pool:
+        for name in wanted:
+            console.log(f"measuring {name} …")
+            yield from pool.submit(_rows, name).result()
+
+
+def _rows(name: str) -> list[Row]:
+    return list(import_module(f"tests.benchmarks.bench_{name}").measure())
 
 
 def main(arguments: Sequence[str]) -> int:
