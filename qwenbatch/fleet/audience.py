@@ -28,7 +28,7 @@ GATHERING = 0.05
 MOST_UNSEEN = 50_000
 """Events that are kept for a viewer; one that is slower misses the oldest."""
 
-GONE = 10.0
+GONE = 3.0
 """Seconds without a look after which a viewer is thought to have gone."""
 
 MOST_VIEWERS = 8

@@ -6,7 +6,7 @@ finds the head by the ledger's place and shows the rest.
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -145,8 +145,11 @@ class FleetRun:
             if seen.question is not None:
                 await self._answer(head, seen.question)
             if seen.ended is not None and not seen.events:
-                if await self._patiently(head.leave, viewer):
-                    cluster.end(head)
+                # Whoever watches too is to see it; the last one ends the head.
+                with suppress(KeeperLostError):
+                    while not await cluster.call(head.leave, viewer):  # noqa: ASYNC110 - Ray tells none
+                        await anyio.sleep(PATIENCE)
+                cluster.end(head)
                 ended: Ended = seen.ended
                 return ended
 

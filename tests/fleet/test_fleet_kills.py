@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -104,3 +106,16 @@ def _held_against_the_books(yard: Yard, ended: Ended, *, most_uncertain: int) ->
     yard.wait_landed()
     assert yard.bills() == {1}
     assert all(edit.posts == 1 for edit in yard.sandbox.books.edits.values())
+
+
+def test_worker_that_stood_still_for_longer_than_its_lease_pays_nothing_twice(
+    fleet: Fleet, yard_with: Callable[..., Yard]
+) -> None:
+    yard, driver = _started(yard_with)
+    worker = fleet.workers(yard.out)[0]
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        yard.says(driver, "its worker was not heard of any more")
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    _held_against_the_books(yard, yard.wait(driver), most_uncertain=8)
