@@ -83,17 +83,17 @@ def test_keeper_and_driver_that_are_killed_at_once_pay_nothing_twice(
     _held_against_the_books(yard, yard.wait(_start(yard)), most_uncertain=8)
 
 
-def _started(yard_with: Callable[..., Yard]) -> tuple[Yard, subprocess.Popen[bytes]]:
+def _started(yard_with: Callable[..., Yard], *words: str) -> tuple[Yard, subprocess.Popen[bytes]]:
     """A run some way into its edits, with several in flight."""
     yard = yard_with(latency=(0.3, 1.5), seed=7)
     yard.items(ITEMS)
-    driver = _start(yard)
+    driver = _start(yard, *words)
     yard.wait_billed(10)
     return yard, driver
 
 
-def _start(yard: Yard) -> subprocess.Popen[bytes]:
-    return yard.start("--rate", 12, "--concurrency", 8)
+def _start(yard: Yard, *words: str) -> subprocess.Popen[bytes]:
+    return yard.start("--rate", 12, "--concurrency", 8, *words)
 
 
 def _held_against_the_books(yard: Yard, ended: Ended, *, most_uncertain: int) -> None:
@@ -111,7 +111,7 @@ def _held_against_the_books(yard: Yard, ended: Ended, *, most_uncertain: int) ->
 def test_worker_that_stood_still_for_longer_than_its_lease_pays_nothing_twice(
     fleet: Fleet, yard_with: Callable[..., Yard]
 ) -> None:
-    yard, driver = _started(yard_with)
+    yard, driver = _started(yard_with, "--log-format", "json")
     worker = fleet.workers(yard.out)[0]
     os.kill(worker, signal.SIGSTOP)
     try:
