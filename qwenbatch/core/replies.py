@@ -31,7 +31,9 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """The source changed while it was sent: the last chunk was held back, so nothing ran."""
+    """The last chunk was held back, so nothing ran: the source `changed`, or leave had ended."""
+
+    changed: bool = True
 
 
 Reply: TypeAlias = Answered | Broken | Withheld

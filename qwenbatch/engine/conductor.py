@@ -140,7 +140,7 @@ class Conductor:
                 self._report(_sent(edit, attempt))
                 reply = await source.post(attempt)
                 if isinstance(reply, Withheld):
-                    self._report(_unsent(edit, attempt))
+                    self._report(_unsent(edit, attempt, reply))
         except BaseException as error:
             await unbroken(self._record_abort(edit, attempt, source, began, _why(error)))
             raise
@@ -248,19 +248,19 @@ def _sent(edit: Edit, attempt: AttemptId) -> AttemptSent:
     return AttemptSent(key=edit.key.hex(), attempt=str(attempt), image=edit.keyed.row.image)
 
 
-def _unsent(edit: Edit, attempt: AttemptId) -> AttemptEnded:
-    """No attempt after all: the source changed; it is keyed anew at once, but only once."""
+def _unsent(edit: Edit, attempt: AttemptId, withheld: Withheld) -> AttemptEnded:
+    """No attempt after all: a source that changed is keyed anew at once, but only once."""
     return AttemptEnded(
         key=edit.key.hex(),
         attempt=str(attempt),
         image=edit.keyed.row.image,
-        kind=Kind.SOURCE_CHANGED,
-        message="",
+        kind=Kind.SOURCE_CHANGED if withheld.changed else Kind.UNREACHABLE,
+        message="" if withheld.changed else "it could not be sent whole in its time",
         request_id="",
         status=None,
         seconds=0.0,
         cost=NOTHING,
-        again_in=None if edit.rekeyed else 0.0,
+        again_in=0.0 if withheld.changed and not edit.rekeyed else None,
         items=edit.items,
     )
 

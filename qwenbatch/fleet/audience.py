@@ -28,6 +28,9 @@ GATHERING = 0.05
 MOST_UNSEEN = 50_000
 """Events that are kept for a viewer; one that is slower misses the oldest."""
 
+GONE = 3.0
+"""Seconds without a look after which a viewer is thought to have gone."""
+
 MOST_VIEWERS = 8
 """Viewers at once; of more, the first is forgotten."""
 
@@ -66,6 +69,7 @@ class Audience:
 
     def __init__(self) -> None:
         self._viewers: dict[int, deque[Event]] = {}
+        self._looked: dict[int, float] = {}
         self._numbers = count(1)
         self._lasting: dict[type[_Lasting], _Lasting] = {}
         self._question: Question | None = None
@@ -94,8 +98,9 @@ class Audience:
             for event in self._lasting.values()
         ]
         while len(self._viewers) >= MOST_VIEWERS:
-            del self._viewers[min(self._viewers)]
+            self._forget(min(self._viewers))
         number = next(self._numbers)
+        self._looked[number] = anyio.current_time()
         self._viewers[number] = deque(lasting, MOST_UNSEEN)
         return number
 
@@ -104,6 +109,7 @@ class Audience:
         unseen = self._viewers.get(viewer)
         if unseen is None:
             return None
+        self._looked[viewer] = anyio.current_time()
         if not unseen and self._question is None and self.ended is None:
             with anyio.move_on_after(BEAT):
                 await self._news.wait()
@@ -111,6 +117,15 @@ class Audience:
         events = tuple(unseen)
         unseen.clear()
         return Seen(events, self._question, self.ended)
+
+    def leave(self, viewer: int) -> bool:
+        """A viewer has seen the end; whether it was the last that still watches."""
+        self._forget(viewer)
+        return all(anyio.current_time() - looked > GONE for looked in self._looked.values())
+
+    def _forget(self, viewer: int) -> None:
+        self._viewers.pop(viewer, None)
+        self._looked.pop(viewer, None)
 
     async def ask(self, about: Estimate | Sequence[Canary]) -> bool:
         """Ask whoever watches, now or later, and wait for the answer."""

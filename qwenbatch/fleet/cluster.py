@@ -9,12 +9,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from contextlib import contextmanager, redirect_stdout, suppress
+import secrets
+import socket
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import ray
-from ray.exceptions import GetTimeoutError, RayActorError, RayError
+from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from qwenbatch.errors import QwenbatchError, UsageError
@@ -27,8 +31,14 @@ if TYPE_CHECKING:
 
 NAMESPACE = "qwenbatch"
 
+_TOKEN = "RAY_AUTH_TOKEN"  # noqa: S105 - the name of a variable
+"""The environment variable by which Ray is shown its token."""
+
 _HEAD = "node:__internal_head__"
 """The resource by which Ray marks its head node."""
+
+REACH = 10.0
+"""Seconds in which a cluster's address must answer: Ray itself asks for minutes on end."""
 
 CALL = 5.0
 """Seconds after which a keeper that does not answer is called lost."""
@@ -41,31 +51,69 @@ WORKERS_CPU = 0.1
 def joined(address: str | None) -> Iterator[None]:
     """Be part of the cluster at an address, or of one of our own on this machine.
 
-    Raises UsageError if there is none.
+    Raises UsageError if there is none. Of one of our own nothing is left behind.
     """
-    own: dict[str, Any] = {"include_dashboard": False} if address is None else {}
-    try:
-        ray.init(
-            address=address or "local",
-            namespace=NAMESPACE,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            configure_logging=True,
-            **own,
-        )
-    except (ConnectionError, RuntimeError, ValueError, OSError, RayError) as error:
-        raise UsageError(
-            f"the fleet at {address or 'this machine'} cannot be joined: {error}",
-            "start one with `ray start --head`, with the same versions of Python and Ray; or leave"
-            " --address out to try it on this machine",
-        ) from error
-    # Ray tells deaths on stdout, where nothing of its own belongs.
-    with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
+    with ExitStack() as stack:
+        own = stack.enter_context(_own_cluster()) if address is None else {}
+        # Ray tells deaths on stdout, where nothing of its own belongs.
+        nowhere = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
+        stack.enter_context(redirect_stdout(nowhere))
+        # Also where it does not come up as a whole.
+        stack.callback(_shut_down)
         try:
-            yield
-        finally:
-            with suppress(Exception):
-                ray.shutdown()
+            if address is not None:
+                _reach(address)
+            ray.init(
+                address=address or "local",
+                namespace=NAMESPACE,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                configure_logging=True,
+                **own,
+            )
+        except (ConnectionError, RuntimeError, ValueError, OSError, RayError) as error:
+            raise UsageError(
+                f"the fleet at {address or 'this machine'} cannot be joined: {error}",
+                "start one with `ray start --head`, with the same versions of Python and Ray; or"
+                " leave --address out to try it on this machine",
+            ) from error
+        yield
+
+
+@contextmanager
+def _own_cluster() -> Iterator[dict[str, Any]]:
+    """What a Ray of our own is started with: its files and its token go when it goes."""
+    before = os.environ.get(_TOKEN)
+    # Without one, Ray would leave a token of its own making in the user's home for good.
+    os.environ[_TOKEN] = before or _own_token()
+    # Ray's sockets lie in there, whose paths may be no longer than 107 bytes.
+    parent = os.environ.get("RAY_TMPDIR", "/tmp")  # noqa: S108 - where Ray has its own
+    try:
+        with TemporaryDirectory(
+            prefix="qwenbatch-", dir=parent, ignore_cleanup_errors=True
+        ) as folder:
+            yield {"include_dashboard": False, "_temp_dir": folder}
+    finally:
+        if before is None:
+            del os.environ[_TOKEN]
+
+
+@cache
+def _own_token() -> str:
+    """One for the whole process: Ray remembers the first that it was shown."""
+    return secrets.token_hex(32)
+
+
+def _reach(address: str) -> None:
+    """Raises OSError if nothing answers at an address of the form HOST:PORT."""
+    host, colon, port = address.rpartition(":")
+    if colon and "/" not in host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), REACH).close()
+
+
+def _shut_down() -> None:
+    with suppress(Exception):
+        ray.shutdown()
 
 
 def head_node() -> str:
@@ -134,10 +182,16 @@ def end(actor: Any) -> None:
 
 
 async def call(method: Any, *arguments: Any, seconds: float = CALL) -> Any:
-    """Call an actor's method, once; KeeperLostError if it is not there or does not answer."""
+    """Call an actor's method, once; KeeperLostError if it is not there or does not answer.
+
+    What it sent may be lost with it too, where that was too long to come in one piece.
+    """
     try:
         return await asyncio.wait_for(method.remote(*arguments), seconds)
-    except (RayActorError, GetTimeoutError, TimeoutError) as error:
+    except RayTaskError:
+        # It is there, and raised something itself.
+        raise
+    except (RayError, TimeoutError) as error:
         raise KeeperLostError(str(error)) from error
 
 

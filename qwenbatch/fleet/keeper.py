@@ -17,7 +17,6 @@ import anyio
 from qwenbatch.core.plan import Conducted
 from qwenbatch.errors import QwenbatchError, UsageError
 from qwenbatch.fleet.jobs import Jobs
-from qwenbatch.fleet.lines import Line
 from qwenbatch.fleet.messages import (
     Answer,
     Ask,
@@ -33,6 +32,7 @@ from qwenbatch.fleet.messages import (
     Told,
     Welcome,
 )
+from qwenbatch.fleet.muster import LOOK, Muster
 from qwenbatch.fleet.tower import Tower
 
 if TYPE_CHECKING:
@@ -43,13 +43,8 @@ if TYPE_CHECKING:
     from qwenbatch.core.attempts import AttemptId, PermitAnswer
     from qwenbatch.core.keys import EditKey
     from qwenbatch.core.leases import LeaseTable, Surrendered
+    from qwenbatch.fleet.lines import Line
     from qwenbatch.fleet.ports import Books, Governor, Placing, Report
-
-LOOK = 0.5
-"""Seconds between two looks at whose lease is over."""
-
-FIRST_WORKER = 120.0
-"""Seconds after which a fleet without any worker is no fleet."""
 
 MOST_OF_ONE = 1000
 """Edits that one worker may have in flight."""
@@ -88,9 +83,7 @@ class Keeper:
         self._books = books
         self._now = monotonic
         self._report = report
-        self._lines: dict[int, Line] = {}
-        self._came = anyio.Event()
-        self._refusal: QwenbatchError | None = None
+        self._muster = Muster(governor, monotonic)
         self._give_up = False
         self._group: TaskGroup
         self._late: TaskGroup
@@ -133,23 +126,7 @@ class Keeper:
 
         Raises UsageError if there is none, or as soon as one says that it cannot work.
         """
-        with anyio.move_on_after(seconds):
-            await self._until_there_are(workers)
-        with anyio.move_on_after(FIRST_WORKER):
-            await self._until_there_are(1)
-        if not self._lines and not self._governor.stopping:
-            raise UsageError(
-                "the fleet has no worker",
-                "start machines that lend it a CPU: ray start --address=…",
-            )
-
-    async def _until_there_are(self, workers: int) -> None:
-        while len(self._lines) < workers and self._refusal is None and not self._governor.stopping:
-            self._came = anyio.Event()
-            with anyio.move_on_after(LOOK):
-                await self._came.wait()
-        if self._refusal is not None:
-            raise self._refusal
+        await self._muster.assembled(workers, seconds)
 
     # ------------------------------------------------------------------ what workers call
 
@@ -160,8 +137,7 @@ class Keeper:
         """
         refusal = hello.refusal or self._wrong_version(hello)
         if refusal is not None:
-            self._refusal = self._refusal or refusal
-            self._came.set()
+            self._muster.refuse(refusal)
             raise refusal
         for report in hello.reports:
             ended = await self._books.take_in(report)
@@ -170,9 +146,8 @@ class Keeper:
         fence = await self._books.next_fence()
         now = self._now()
         surrendered = self._table.open(hello.worker, fence, now, flying=hello.flying)
-        self._lines = {one: self._lines[one] for one in self._lines if one in self._table.workers}
-        self._lines[fence] = Line(fence)
-        self._came.set()
+        self._muster.keep(self._table.workers)
+        self._muster.admit(fence)
         await self._take_back(surrendered)
         return Welcome(
             fence=fence,
@@ -183,7 +158,7 @@ class Keeper:
 
     async def exchange(self, exchange: Exchange) -> Reply:
         """Take what a worker has, give what there is for it."""
-        line = self._lines.get(exchange.fence)
+        line = self._muster.line(exchange.fence)
         if line is None or not self._table.renew(exchange.fence, self._now()):
             return Reply(gone=True, stopping=self._governor.stopping)
         for call in line.take(exchange):
@@ -193,7 +168,7 @@ class Keeper:
         return line.reply(
             stopping=self._governor.stopping,
             give_up=self._give_up,
-            slots=min(MOST_OF_ONE, ceil(self._fleet.concurrency / max(1, len(self._lines)))),
+            slots=min(MOST_OF_ONE, ceil(self._fleet.concurrency / max(1, len(self._muster)))),
         )
 
     # ------------------------------------------------------------------ what it does about it
@@ -257,7 +232,7 @@ class Keeper:
 
     def _offer(self) -> None:
         """Hand out what waits, each to the worker with most hands free."""
-        while (line := max(self._lines.values(), key=_want, default=None)) and line.want > 0:
+        while (line := max(self._muster, key=_want, default=None)) and line.want > 0:
             errand = self.jobs.next()
             if errand is None:
                 return
@@ -287,12 +262,11 @@ class Keeper:
                 self._table.postpone(now - looked)
             looked = now
             await self._take_back(self._table.lapse(now))
-            self._lines = {
-                one: self._lines[one] for one in self._lines if one in self._table.workers
-            }
+            self._muster.keep(self._table.workers)
+            self._muster.look()
             if self._governor.stopping:
                 # Without a worker left, nobody would ever say so.
-                self.jobs.leave_waiting(Conducted.LEFT, places=not self._lines)
+                self.jobs.leave_waiting(Conducted.LEFT, places=not len(self._muster))
 
     async def _take_back(self, surrendered: Surrendered) -> None:
         for errand in surrendered.unsent:
@@ -304,17 +278,15 @@ class Keeper:
 
     async def _tell_of_stop(self) -> None:
         await self._governor.stopped()
-        for line in self._lines.values():
-            line.wake()
+        self._muster.wake()
 
     async def _dissolve(self) -> None:
         """Wait for what is in flight, not for long if it is given up; doubt the rest."""
-        for line in self._lines.values():
-            line.wake()
+        self._muster.wake()
         with anyio.move_on_after(GIVING_UP if self._give_up else None):
             await self.tower.empty()
         await self._take_back(self._table.end_all())
-        self._lines = {}
+        self._muster.keep(())
 
     def _wrong_version(self, hello: Hello) -> UsageError | None:
         if hello.version == self._fleet.version:

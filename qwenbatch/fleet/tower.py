@@ -166,10 +166,12 @@ class Tower:
     # ------------------------------------------------------------------ landing
 
     async def release(self, key: EditKey, attempt: AttemptId) -> None:
-        """A permit was not used."""
-        await self._books.release(key, attempt)
-        self._land(key, attempt, EditEvent.RELEASED)
-        self._governor.freed()
+        """A permit was not used. QwenbatchError if only the keeper's spool could take that."""
+        try:
+            await self._books.release(key, attempt)
+        finally:
+            self._land(key, attempt, EditEvent.RELEASED)
+            self._governor.freed()
 
     async def end(self, ended: AttemptEnd) -> None:
         """Record how an attempt ended, whoever tells it and however late.

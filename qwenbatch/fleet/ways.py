@@ -16,7 +16,7 @@ from qwenbatch.core.states import EditState
 from qwenbatch.fleet.messages import Ask, Book, BookCall, End, Heard, Release, Told
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from qwenbatch.core.attempts import (
         AttemptEnd,
@@ -48,12 +48,17 @@ DOING: ContextVar[Doing] = ContextVar("doing")
 
 
 class Lease:
-    """A lease as its worker sees it: trusted for a part of its time from when it was asked for."""
+    """A lease as its worker sees it: trusted for a part of its time from when it was asked for.
 
-    def __init__(self, welcome: Welcome, asked: float) -> None:
+    Whether it is over is told by the clock and not by a watch alone: a worker that stood still
+    finds a permit to be acted on before its watch has had a turn.
+    """
+
+    def __init__(self, welcome: Welcome, asked: float, monotonic: Callable[[], float]) -> None:
         self.fence = welcome.fence
         self._time = welcome.term * WORKERS_SHARE
         self._until = asked + self._time
+        self._now = monotonic
         self.over = anyio.Event()
         self.stop = anyio.Event()
         """Set where no new POST may be made: the run is stopping, or the lease is over."""
@@ -62,10 +67,15 @@ class Lease:
         """The keeper answered what was asked at that moment."""
         self._until = max(self._until, asked + self._time)
 
-    def look(self, now: float) -> None:
-        """The lease ends by itself once its time has passed."""
-        if now >= self._until:
+    def is_trusted(self) -> bool:
+        """Whether it holds still; it ends by itself once its time has passed."""
+        if self._now() >= self._until:
             self.end()
+        return not self.over.is_set()
+
+    def may_send(self) -> bool:
+        """Whether a new POST may be made."""
+        return self.is_trusted() and not self.stop.is_set()
 
     def end(self) -> None:
         """The lease is over."""
@@ -84,7 +94,7 @@ class ThrottleAfar:
     @property
     def stopping(self) -> bool:
         """Whether no new POST may be made under this lease."""
-        return self._lease.stop.is_set()
+        return not self._lease.may_send()
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[bool]:
@@ -151,7 +161,7 @@ class PermitsAfar:
     async def permit(self, request: PermitRequest) -> PermitAnswer:
         """A permit, told when its POST is due; a refusal where none may be made."""
         answer: PermitAnswer | None = None
-        if not self._lease.stop.is_set():
+        if self._lease.may_send():
             answer = await self._wire.ask(Ask(DOING.get().number, request))
         if isinstance(answer, Permit):
             self._flying.add(request.attempt)
@@ -160,20 +170,18 @@ class PermitsAfar:
     async def release(self, key: EditKey, attempt: AttemptId) -> None:
         """Give back a permit that was not used."""
         await self._spool.keep_release(key, attempt)
-        await self._wire.ask(Release(key, attempt))
-        await self._over(attempt)
+        await self._hand_in(Release(key, attempt), attempt)
 
     async def end(self, ended: AttemptEnd) -> None:
         """Record how an attempt ended: here, and then in the ledger, however long that takes."""
         await self._spool.keep(ended)
-        try:
-            await self._wire.ask(End(ended))
-        finally:
-            self._flying.discard(ended.attempt)
-        await self._spool.handed_in()
+        await self._hand_in(End(ended), ended.attempt)
 
-    async def _over(self, attempt: AttemptId) -> None:
-        self._flying.discard(attempt)
+    async def _hand_in(self, message: End | Release, attempt: AttemptId) -> None:
+        try:
+            await self._wire.ask(message)
+        finally:
+            self._flying.discard(attempt)
         await self._spool.handed_in()
 
 

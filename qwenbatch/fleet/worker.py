@@ -98,7 +98,7 @@ class Worker:
                     admitted()
                     self._admitted, reports = True, ()
                 await self._prepare(welcome)
-                await self._serve(Lease(welcome, asked), welcome)
+                await self._serve(Lease(welcome, asked, self._now), welcome)
 
     async def _hello(self, reports: Sequence[Any]) -> Welcome:
         while True:
@@ -129,7 +129,7 @@ class Worker:
     async def _watch(self, lease: Lease) -> None:
         while True:
             await anyio.sleep(LOOK)
-            lease.look(self._now())
+            lease.is_trusted()
 
     # ------------------------------------------------------------------ what the wire asks
 

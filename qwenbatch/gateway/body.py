@@ -59,11 +59,16 @@ class UrlText:
 
 
 class WithheldError(Exception):
-    """The source changed: the body's last chunk is not given out. It never leaves the gateway."""
+    """The body's last chunk is not given out. It never leaves the gateway."""
 
 
 async def _at_once() -> None:
     """Nothing to wait for."""
+
+
+def _always() -> bool:
+    """Nobody takes the leave to send back."""
+    return True
 
 
 class RequestBody:
@@ -71,16 +76,19 @@ class RequestBody:
 
     `length` is that of the whole body in bytes. `handed_over` is true from the moment at which
     the last chunk is given out: from then on the edit may run. `withheld` is true if that chunk
-    was kept back because the source had changed or could not be read any more.
+    was kept back because the source had changed or could not be read any more, or because
+    `may_go`, asked last of all, said no: then `barred` is true as well.
     """
 
-    def __init__(self, image: Image, frame: Frame) -> None:
+    def __init__(self, image: Image, frame: Frame, *, may_go: Callable[[], bool] = _always) -> None:
         self._image = image
         self._frame = frame
+        self._may_go = may_go
         self.content_type = frame.content_type
         self.length = len(frame.head) + image.length + len(frame.tail)
         self.handed_over = False
         self.withheld = False
+        self.barred = False
 
     async def chunks(
         self,
@@ -89,7 +97,7 @@ class RequestBody:
         """The body's chunks; `before_last` is awaited at the very last moment before the trigger.
 
         Raises WithheldError instead of giving out the last chunk if the source is no longer what
-        was keyed: changed, unreadable, or of another length than promised.
+        was keyed: changed, unreadable, or of another length than promised; or if it may not go.
         """
         yield self._frame.head
         left = self._image.length
@@ -106,6 +114,9 @@ class RequestBody:
         if left != 0 or not await self._unchanged():
             self._withhold()
         await before_last()
+        if not self._may_go():
+            self.barred = True
+            self._withhold()
         self.handed_over = True
         yield self._frame.tail
 

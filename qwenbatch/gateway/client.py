@@ -211,7 +211,7 @@ class GatewayClient:
     def _reply(self, body: RequestBody, heard: _Heard, reason: str) -> Reply:
         if heard.status is None:
             if body.withheld:
-                return Withheld()
+                return Withheld(changed=not body.barred)
             return Broken(Kind.CUT_OFF if body.handed_over else Kind.UNREACHABLE, reason)
         if self._proxy is not None and heard.status == DEMANDS_PASSWORD:
             # Over plain http: a tunnel that is refused never gets as far as a status of its own.
@@ -229,7 +229,7 @@ class GatewayClient:
         kind = kind_of(answer, self._door.rules)
         if not body.handed_over and verdict_of(kind) is Verdict.UNCERTAIN:
             if body.withheld:
-                return Withheld()
+                return Withheld(changed=not body.barred)
             return Broken(
                 Kind.UNREACHABLE,
                 f"status {heard.status} came before the request was sent whole",

@@ -77,6 +77,10 @@ class Spool:
         """Whether less than half of the room is left."""
         return 2 * self._end > self._size
 
+    def has_room(self, records: int) -> bool:
+        """Whether so many more fit in, however long they are."""
+        return self._end + records * RECORD_BYTES + _HEAD <= self._size
+
     def clear(self) -> None:
         """Forget every record: the ledger has them. DiskError if the disk does not take it."""
         try:

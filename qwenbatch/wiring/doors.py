@@ -60,7 +60,10 @@ class Request:
 
 
 class PaidDoor:
-    """The way to the service: a source made ready, a body made of it, one POST."""
+    """The way to the service: a source made ready, a body made of it, one POST.
+
+    `may_go` is asked at the very last moment before a body's last chunk goes out.
+    """
 
     def __init__(
         self,
@@ -69,12 +72,15 @@ class PaidDoor:
         carrier: Carrier,
         sources: Sources,
         kept: KeptPictures,
+        *,
+        may_go: Callable[[], bool] = lambda: True,
     ) -> None:
         self._door = door
         self._client = client
         self._carrier = carrier
         self._sources = sources
         self._kept = kept
+        self._may_go = may_go
 
     @asynccontextmanager
     async def ready(self, keyed: KeyedRow) -> AsyncIterator[Request | None]:
@@ -96,7 +102,8 @@ class PaidDoor:
             watermark=row.watermark,
             take=row.take,
         )
-        body = RequestBody(image, self._door.frame(order, image.media_type))
+        frame = self._door.frame(order, image.media_type)
+        body = RequestBody(image, frame, may_go=self._may_go)
         return Request(self._client, body, keyed.key, self._kept)
 
 

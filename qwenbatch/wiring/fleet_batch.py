@@ -10,7 +10,9 @@ from qwenbatch import __version__
 from qwenbatch.core.events import Planned
 from qwenbatch.core.leases import LeaseTable
 from qwenbatch.core.money import MicroUSD
+from qwenbatch.core.stops import StopReason
 from qwenbatch.engine.run import LIVES_PER_SLOT, Run
+from qwenbatch.errors import DiskError
 from qwenbatch.fleet.afar import ConductorAfar, PlacerAfar
 from qwenbatch.fleet.keeper import Fleet, Keeper
 from qwenbatch.ledger import census, resuming
@@ -19,6 +21,7 @@ from qwenbatch.wiring.batch import Batch
 from qwenbatch.wiring.doors import Rekeyer
 from qwenbatch.wiring.engine import endpoint_url
 from qwenbatch.wiring.fleet_books import FleetBooks
+from qwenbatch.wiring.sole import sole_error
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -27,7 +30,6 @@ if TYPE_CHECKING:
     from qwenbatch.core.attempts import AttemptId
     from qwenbatch.core.keys import EditKey
     from qwenbatch.core.plan import Edit, KeyedRow
-    from qwenbatch.core.stops import StopReason
     from qwenbatch.engine.governor import Governor
     from qwenbatch.gateway.proxies import Proxies
     from qwenbatch.ledger.agenda import Agenda
@@ -105,6 +107,28 @@ class FleetBatch(Batch):
         self._at = writer, number
         if self._earlier.stopped_by is not None:
             governor.stop(self._earlier.stopped_by, "the run had stopped before")
+        try:
+            await self._lead_fleet(
+                manifest, writer, governor, number=number, spool=spool, proxies=proxies
+            )
+        except BaseExceptionGroup as group:
+            # What comes late, or is doubted, is recorded beside the run: on a disk that may be
+            # full.
+            error = sole_error(group)
+            if not isinstance(error, DiskError):
+                raise
+            governor.stop(StopReason.DISK, error.what)
+
+    async def _lead_fleet(
+        self,
+        manifest: Rows,
+        writer: Writer,
+        governor: Governor,
+        *,
+        number: int,
+        spool: Spool,
+        proxies: Proxies,
+    ) -> None:
         async with AsyncExitStack() as stack:
             url = await stack.enter_async_context(
                 endpoint_url(self._settings, self._folders, host=self._crew.host)

@@ -44,8 +44,11 @@ LOOK = 5.0
 FAREWELL = 5.0
 """Seconds that a worker has to close its doors."""
 
-KEPT = 24 * 3600.0
-"""Seconds for which the head of a run that is over waits for a driver that asks how it ended."""
+KEPT = 12 * 3600.0
+"""Seconds for which the head of a run that is over waits for a driver that asks how it ended.
+
+Less than a day: a nightly command must not be told of the night before.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +115,10 @@ class FleetHead:
     async def see(self, viewer: int) -> Seen | None:
         """What is new for a viewer; None: it must attach anew."""
         return await self._audience.see(viewer)
+
+    async def leave(self, viewer: int) -> bool:
+        """A viewer has seen the end; whether it was the last that still watches."""
+        return self._audience.leave(viewer)
 
     async def answer(self, question: int, yes: bool) -> None:  # noqa: FBT001 - Ray passes it on
         """What a person says to a question."""

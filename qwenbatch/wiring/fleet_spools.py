@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from contextlib import ExitStack, closing, suppress
+from itertools import count
 from typing import TYPE_CHECKING
 
 import anyio
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 MOST_WORKERS = 1000
 """Spools that are looked for in one folder."""
+
+DRAINING = 1.0
+"""Seconds for which a half full spool waits for the ledger to have all that is in it."""
 
 
 class WorkerSpools:
@@ -66,22 +70,23 @@ class WorkerSpools:
             other.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Leave what the ledger does not have to whoever comes next."""
+        """Leave what the ledger does not have to whoever comes next, and else no file."""
         if self._spool is not None and not self._kept:
-            with suppress(DiskError):
-                self._spool.clear()
+            with suppress(OSError):
+                self._files[0].unlink()
         self._stack.close()
 
     def _claim(self, folder: Path) -> list[Path]:
-        """This worker's file, and those that a dead one left."""
-        files: list[Path] = []
-        for number in range(MOST_WORKERS):
-            file = folder / f"{number}.spool"
-            if files and not file.exists():
-                break
-            if self._lock(file.with_suffix(".lock")):
-                files.append(file)
-        return files
+        """This worker's file, and those that dead ones left: their numbers may have gaps."""
+        left = sorted(int(file.stem) for file in folder.glob("*.spool") if file.stem.isdecimal())
+        claimed = [number for number in left[:MOST_WORKERS] if self._is_mine(folder, number)]
+        if not claimed:
+            unused = (number for number in count() if number not in left)
+            claimed = [next(number for number in unused if self._is_mine(folder, number))]
+        return [folder / f"{number}.spool" for number in claimed]
+
+    def _is_mine(self, folder: Path, number: int) -> bool:
+        return self._lock(folder / f"{number}.lock")
 
     def _lock(self, path: Path) -> bool:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -120,9 +125,24 @@ class WorkerSpools:
             if spool is None:
                 raise AssertionError  # nothing is sent before it is open
             if spool.half_full:
-                while self._kept:
-                    await self._drained.wait()
-                await anyio.to_thread.run_sync(spool.clear)
+                await self._make_room(spool)
             batch, self._pending = self._pending, []
             self._kept += len(batch)
             await anyio.to_thread.run_sync(lambda: spool.add(*batch))
+
+    async def _make_room(self, spool: Spool) -> None:
+        """Begin the spool anew, if the ledger has all of it.
+
+        Cut off from the keeper it never will: then the other half takes the ends of all that may
+        be in flight, for they must outlive this worker.
+        """
+        with anyio.move_on_after(DRAINING):
+            await self._until_drained()
+        if self._kept and not spool.has_room(len(self._pending)):
+            await self._until_drained()
+        if not self._kept:
+            await anyio.to_thread.run_sync(spool.clear)
+
+    async def _until_drained(self) -> None:
+        while self._kept:
+            await self._drained.wait()

@@ -6,11 +6,12 @@ finds the head by the ledger's place and shows the rest.
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.lowlevel
 
 from qwenbatch.core.store_url import StoreUrl
 from qwenbatch.core.summary import Estimate
@@ -71,17 +72,18 @@ class FleetRun:
 
     async def run(self) -> Summary:
         """Watch the run to its end; its summary. Raises as `Batch.run` does."""
-        from qwenbatch.fleet import cluster  # noqa: PLC0415 - Ray is loaded only for a fleet
+        from qwenbatch.fleet.cluster import joined  # noqa: PLC0415 - Ray is loaded only for a fleet
 
         async with AsyncExitStack() as stack:
-            stack.enter_context(cluster.joined(self._settings.address))
+            stack.enter_context(joined(self._settings.address))
             arrived = stack.enter_context(signals())
-            head = await self._head()
+            # A signal that came while Ray came up ends it here, before anything is begun.
+            await anyio.lowlevel.checkpoint()
             async with anyio.create_task_group() as group:
                 group.start_soon(self._heed, arrived)
+                head = await self._head()
                 ended = await self._watch(head)
                 group.cancel_scope.cancel()
-            cluster.end(head)
             return _summary(ended)
         raise AssertionError  # the stack swallows no exception
 
@@ -124,6 +126,8 @@ class FleetRun:
     # ------------------------------------------------------------------ what is seen
 
     async def _watch(self, head: Any) -> Ended:
+        from qwenbatch.fleet import cluster  # noqa: PLC0415 - likewise
+
         viewer: int | None = None
         pid = 0
         while True:
@@ -141,6 +145,11 @@ class FleetRun:
             if seen.question is not None:
                 await self._answer(head, seen.question)
             if seen.ended is not None and not seen.events:
+                # Whoever watches too is to see it; the last one ends the head.
+                with suppress(KeeperLostError):
+                    while not await cluster.call(head.leave, viewer):  # noqa: ASYNC110 - Ray tells none
+                        await anyio.sleep(PATIENCE)
+                cluster.end(head)
                 ended: Ended = seen.ended
                 return ended
 
@@ -172,7 +181,10 @@ class FleetRun:
         scope.cancel()
 
     async def _patiently(self, method: Any, *arguments: Any) -> Any:
-        """Call the head; one that was killed is there again in a moment."""
+        """Call the head; one that was killed is there again in a moment.
+
+        Whoever gives a second signal while it is not does not want to wait for that.
+        """
         from qwenbatch.fleet import cluster  # noqa: PLC0415 - likewise
 
         lost = self._clock.monotonic() + MOST_LOST
@@ -180,7 +192,7 @@ class FleetRun:
             try:
                 return await cluster.call(method, *arguments)
             except KeeperLostError as error:
-                if self._clock.monotonic() > lost:
+                if self._clock.monotonic() > lost or len(self._stops) > 1:
                     raise UsageError(
                         f"the fleet's head cannot be reached: {error}",
                         "start the same command again: if the run goes on, it is shown",

@@ -220,7 +220,13 @@ class Workplace:
                 policy=RetryPolicy(attempts=settings.attempts),
                 ledger=PermitsAfar(lease, worker.wire, self._spools, worker.flying),
                 gateway=PaidDoor(
-                    settings.door, self._client, self._carrier, self._sources, self._kept
+                    settings.door,
+                    self._client,
+                    self._carrier,
+                    self._sources,
+                    self._kept,
+                    # Of one that stood still between permit and upload, others think it dead.
+                    may_go=lease.is_trusted,
                 ),
                 governor=throttle,
                 clock=self._clock,

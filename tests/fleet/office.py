@@ -132,7 +132,12 @@ class Office:
         return await self.writer(lambda db: int(db.execute("SELECT count(*) FROM attempts").get))
 
     async def keeper(
-        self, stack: AsyncExitStack, *, term: float = 10.0, concurrency: int = 8
+        self,
+        stack: AsyncExitStack,
+        *,
+        term: float = 10.0,
+        concurrency: int = 8,
+        gateway: str = "",
     ) -> tuple[Keeper, ConductorAfar]:
         """A new keeper; the one before must be gone."""
         governor = Governor(
@@ -147,7 +152,7 @@ class Office:
         ledger = Ledger(self.writer, run=1, caps=Caps(), spool=self._spool, wall=self.clock.wall)
         books = FleetBooks(self.writer, ledger, lambda _: None)
         keeper = Keeper(
-            Fleet(run=RUN, version=VERSION, gateway="", concurrency=concurrency),
+            Fleet(run=RUN, version=VERSION, gateway=gateway, concurrency=concurrency),
             first_fence=await books.next_fence(),
             table=LeaseTable(term),
             governor=governor,

@@ -7,13 +7,15 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import anyio
+import apsw
 import pytest
 from msgspec.structs import replace
 
 from qwenbatch.core.plan import Conducted
 from qwenbatch.core.states import EditState
 from qwenbatch.core.stops import StopReason
-from qwenbatch.errors import UsageError
+from qwenbatch.errors import DiskError, UsageError
+from qwenbatch.fleet.muster import FIRST_WORKER, Muster
 from tests.fleet.office import Office, edits, until
 
 if TYPE_CHECKING:
@@ -210,5 +212,47 @@ def test_stop_leaves_what_waits_for_workers_that_never_come(tmp_path: Path) -> N
                 office.governors[-1].stop(StopReason.INTERRUPTED, "enough")
         assert set(ends.values()) == {Conducted.LEFT}
         assert keeper.jobs.next() is None
+
+    _in_office(tmp_path, story)
+
+
+def test_permit_that_is_given_back_lands_though_the_ledger_cannot_be_written(
+    tmp_path: Path,
+) -> None:
+    async def story(office: Office) -> None:
+        async with AsyncExitStack() as stack:
+            keeper, conductor = await office.keeper(stack)
+            async with anyio.create_task_group() as group:
+                group.start_soon(_work, office.worker("a"))
+                group.start_soon(_conduct, conductor, edits(1), {})
+                await until(lambda: office.sent)
+                with pytest.raises(apsw.ConnectionClosedError):
+                    await office.writer(lambda db: db.close())
+                with pytest.raises(DiskError):
+                    await keeper.tower.release(edits(1)[0].key, office.sent[0])
+                with anyio.fail_after(5):
+                    await keeper.tower.empty()
+                group.cancel_scope.cancel()
+
+    _in_office(tmp_path, story)
+
+
+def test_fleet_whose_only_workers_were_refused_does_not_wait_for_ever(tmp_path: Path) -> None:
+    async def story(office: Office) -> None:
+        async with AsyncExitStack() as stack:
+            await office.keeper(stack)
+            now = 0.0
+            muster = Muster(office.governors[-1], lambda: now)
+            muster.admit(1)
+            muster.refuse(UsageError("its key is none"))
+            now += 10 * FIRST_WORKER
+            muster.look()
+            muster.keep(())
+            muster.look()
+            now += FIRST_WORKER
+            muster.look()
+            now += 1.0
+            with pytest.raises(UsageError, match="its key"):
+                muster.look()
 
     _in_office(tmp_path, story)

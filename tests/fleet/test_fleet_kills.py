@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -81,17 +83,17 @@ def test_keeper_and_driver_that_are_killed_at_once_pay_nothing_twice(
     _held_against_the_books(yard, yard.wait(_start(yard)), most_uncertain=8)
 
 
-def _started(yard_with: Callable[..., Yard]) -> tuple[Yard, subprocess.Popen[bytes]]:
+def _started(yard_with: Callable[..., Yard], *words: str) -> tuple[Yard, subprocess.Popen[bytes]]:
     """A run some way into its edits, with several in flight."""
     yard = yard_with(latency=(0.3, 1.5), seed=7)
     yard.items(ITEMS)
-    driver = _start(yard)
+    driver = _start(yard, *words)
     yard.wait_billed(10)
     return yard, driver
 
 
-def _start(yard: Yard) -> subprocess.Popen[bytes]:
-    return yard.start("--rate", 12, "--concurrency", 8)
+def _start(yard: Yard, *words: str) -> subprocess.Popen[bytes]:
+    return yard.start("--rate", 12, "--concurrency", 8, *words)
 
 
 def _held_against_the_books(yard: Yard, ended: Ended, *, most_uncertain: int) -> None:
@@ -104,3 +106,16 @@ def _held_against_the_books(yard: Yard, ended: Ended, *, most_uncertain: int) ->
     yard.wait_landed()
     assert yard.bills() == {1}
     assert all(edit.posts == 1 for edit in yard.sandbox.books.edits.values())
+
+
+def test_worker_that_stood_still_for_longer_than_its_lease_pays_nothing_twice(
+    fleet: Fleet, yard_with: Callable[..., Yard]
+) -> None:
+    yard, driver = _started(yard_with, "--log-format", "json")
+    worker = fleet.workers(yard.out)[0]
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        yard.says(driver, "its worker was not heard of any more")
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    _held_against_the_books(yard, yard.wait(driver), most_uncertain=8)

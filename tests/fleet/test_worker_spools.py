@@ -44,6 +44,7 @@ def test_what_a_dead_worker_kept_is_handed_in_by_the_next_and_then_forgotten(
             SpooledRelease(KEY, AttemptId(UUID(int=2))),
         ]
         following.begin()
+    assert list(tmp_path.glob("*.spool")) == [], "allocated room is given back"
     with closing(_spools(tmp_path)) as third:
         assert third.reports() == []
 
@@ -75,3 +76,43 @@ def test_spool_is_used_anew_once_the_ledger_has_what_is_in_it(tmp_path: Path) ->
     with closing(_spools(tmp_path)) as following:
         assert following.reports()[-1] == SpooledEnd(_ended(100), 2000, PRICE)
         assert sum(file.stat().st_size for file in tmp_path.glob("*.spool")) == 2 * RECORD_BYTES
+
+
+def test_spools_of_dead_workers_are_found_behind_a_gap_in_their_numbers(tmp_path: Path) -> None:
+    workers = [_spools(tmp_path) for _ in range(3)]
+    for number, worker in enumerate(workers, 1):
+        worker.begin()
+        anyio.run(worker.keep, _ended(number))
+    for worker in workers[1:]:
+        worker.close()
+    with closing(_spools(tmp_path)) as second:
+        second.begin()
+        with closing(_spools(tmp_path)) as third:
+            third.begin()
+            anyio.run(third.keep, _ended(4))
+    # Two folders' worth of comings and goings: only the third's number is still in use.
+    workers[0].close()
+    for number in (0, 1):
+        (tmp_path / f"{number}.spool").unlink(missing_ok=True)
+    with closing(_spools(tmp_path)) as last:
+        assert last.reports() == [SpooledEnd(_ended(4), 2000, PRICE)]
+
+
+def test_worker_that_is_cut_off_keeps_the_ends_of_all_that_is_in_flight(tmp_path: Path) -> None:
+    raw = bytes(RECORD_BYTES // 4)
+
+    async def cut_off(spools: WorkerSpools) -> None:
+        for number in range(5):
+            await spools.keep(_ended(number, raw))
+            await spools.handed_in()
+        with anyio.fail_after(10):
+            for number in range(5, 8):
+                await spools.keep(_ended(number, raw))
+
+    with closing(_spools(tmp_path, records=3)) as spools:
+        spools.begin()
+        anyio.run(cut_off, spools)
+    with closing(_spools(tmp_path)) as following:
+        assert following.reports()[-3:] == [
+            SpooledEnd(_ended(number, raw), 2000, PRICE) for number in range(5, 8)
+        ]

@@ -68,6 +68,31 @@ async def test_body_is_handed_over_only_with_its_last_chunk(
 
 
 @pytest.mark.anyio
+async def test_body_asks_for_leave_after_all_else_before_its_last_chunk(pieces: Any) -> None:
+    asked: list[str] = []
+
+    async def before_last() -> None:
+        asked.append("the connection")
+
+    def may_go() -> bool:
+        asked.append("leave")
+        return False
+
+    frame = PIXAZO.frame(Order(instruction="x"), "image/png")
+    body = RequestBody(pieces([b"AAAA"]), frame, may_go=may_go)
+    chunks = body.chunks(before_last)
+    while not asked:
+        try:
+            await anext(chunks)
+        except WithheldError:
+            break
+    assert asked == ["the connection", "leave"]
+    assert body.barred
+    assert body.withheld
+    assert not body.handed_over
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     "options",
     [
