@@ -15,6 +15,9 @@ from qwenbatch.ledger.standing import standing_of
 if TYPE_CHECKING:
     import apsw
 
+_DONE = "fate IS 'saved' AND expected IS 'edited'"
+"""A row of the plan whose edit is still the one whose result the planner found in place."""
+
 
 def count_items(
     db: apsw.Connection,
@@ -29,18 +32,24 @@ def count_items(
     that the plan found wanting are `opened`, the ledger still calls them saved: they are not.
     `running`: another run holds the ledger, so that what is being sent is in flight.
     """
-    counts: Counter[str] = Counter()
+    paid_any = run is not None and count_edits(db, run).paid > 0
+    # What is in place since before the run, and stays so, is not looked up row by row.
+    done = f"SELECT count(*) FROM temp.rows WHERE {_DONE}"  # noqa: S608 - a constant
+    untouched = 0 if paid_any else db.execute(done).get
+    counts = Counter[str](
+        {"total": untouched, ItemState.SAVED: untouched, "reused": untouched} if untouched else {}
+    )
     failures: Counter[str] = Counter()
     for invalid, edit, kind, placement, paid_now, items in db.execute(
-        "SELECT r.fault IS NOT NULL, e.state, e.kind,"
+        "SELECT r.fault IS NOT NULL, e.state, e.kind,"  # noqa: S608 - constants
         " CASE WHEN p.replaced IS NOT NULL OR (r.fate = 'place' AND NOT ?)"
         "      THEN iif(p.state = 'saved', 'waiting', p.state) ELSE p.state END,"
         " EXISTS (SELECT 1 FROM main.attempts a WHERE a.edit = e.id AND a.run = ?"
         "         AND a.state = 'paid') AS paid_now, count(*)"
         " FROM temp.rows r LEFT JOIN main.edits e ON e.key = r.key"
         " LEFT JOIN main.placements p ON p.edit = e.id AND p.path = r.path"
-        " GROUP BY 1, 2, 3, 4, 5",
-        (opened, -1 if run is None else run),
+        f" WHERE ? OR NOT ({_DONE}) GROUP BY 1, 2, 3, 4, 5",
+        (opened, -1 if run is None else run, paid_any),
     ):
         standing = standing_of(edit, kind, placement, running=running)
         state = state_of(standing, invalid=bool(invalid))
