@@ -82,7 +82,8 @@ class _Worker:
     name: str
     fence: int = 0
     errands: dict[int, int] = field(default_factory=dict)
-    flying: dict[AttemptId, int] = field(default_factory=dict)
+    flying: dict[AttemptId, tuple[int, int]] = field(default_factory=dict)
+    """Attempts in flight, each with its edit and errand."""
 
 
 class Fleet(RuleBasedStateMachine):
@@ -142,7 +143,7 @@ class Fleet(RuleBasedStateMachine):
                 assert edit not in self.edited, "paid for again"
                 self.sending[attempt] = edit
                 self.really_sent.setdefault(edit, set()).add(attempt)
-                worker.flying[attempt] = edit
+                worker.flying[attempt] = edit, errand
                 del worker.errands[errand]
                 self.out.pop(errand)
                 return
@@ -152,9 +153,11 @@ class Fleet(RuleBasedStateMachine):
         worker = self._worker(which)
         if not worker.flying:
             return
-        attempt, edit = next(iter(worker.flying.items()))
+        attempt, (edit, errand) = next(iter(worker.flying.items()))
         del worker.flying[attempt]
         if self.table.land(attempt):
+            # Its errand is done, or another one is made of it.
+            self.table.finish(errand)
             del self.sending[attempt]
             if paid:
                 self.edited.add(edit)
