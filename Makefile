@@ -24,14 +24,14 @@ demo: $(BUILD)/installed
 	$(BIN)/qwenbatch report out/demo
 	@echo "Open out/demo/report.html: every picture before and after."
 
-test: $(BUILD)/installed
+test: $(BUILD)/environment $(BUILD)/installed
 	$(BIN)/pytest --numprocesses 2 $(PYTEST)
 
-soak: $(BUILD)/installed
+soak: $(BUILD)/environment $(BUILD)/installed
 	SOAK_KILLS=100 SOAK_ROUNDS=40 $(BIN)/pytest --numprocesses 2 -m "soak or not soak" -rP \
 		tests/e2e/test_e2e_kills.py tests/e2e/test_e2e_steps.py tests/e2e/test_e2e_storm.py
 
-fuzz: $(BUILD)/installed
+fuzz: $(BUILD)/environment $(BUILD)/installed
 	FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/pytest -m fuzz -rP --timeout 0 tests/fuzz
 
 bench: $(BUILD)/environment
@@ -50,17 +50,22 @@ format: $(BUILD)/environment
 clean:
 	rm -rf $(VENV) $(BUILD) out
 
-# The development environment, at pinned versions.
-$(BUILD)/environment: pyproject.toml .ci/constraints.txt
+# What the package needs, at pinned versions.
+$(BUILD)/runtime: pyproject.toml .ci/constraints.txt .ci/dependencies.py
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint .ci/constraints.txt --upgrade pip
-	$(BIN)/pip install --quiet --constraint .ci/constraints.txt --group dev hatchling \
+	$(BIN)/pip install --quiet --constraint .ci/constraints.txt hatchling \
 		$$($(BIN)/python .ci/dependencies.py)
 	mkdir -p $(BUILD)
 	touch $@
 
+# What working on it needs besides.
+$(BUILD)/environment: $(BUILD)/runtime
+	$(BIN)/pip install --quiet --constraint .ci/constraints.txt --group dev
+	touch $@
+
 # The package, installed from its wheel: what is tested is what is shipped.
-$(BUILD)/installed: $(BUILD)/environment $(SOURCES)
+$(BUILD)/installed: $(BUILD)/runtime $(SOURCES)
 	rm -rf $(BUILD)/wheel
 	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir $(BUILD)/wheel .
 	$(BIN)/pip install --quiet --no-deps --force-reinstall $(BUILD)/wheel/*.whl
