@@ -12,7 +12,7 @@ SOURCES := $(shell find qwenbatch -type f -not -path '*/__pycache__/*') pyprojec
 help:
 	@echo "make demo    edit five pictures in the sandbox: no key, no cost"
 	@echo "make test    all tests, on the package as it is installed from its wheel"
-	@echo "make soak    a death at every step, a hundred at random moments, storms of it all, held against the sandbox's books"
+	@echo "make soak    a death at every step, a hundred at random moments, storms, a fleet's deaths, held against the sandbox's books"
 	@echo "make fuzz    mutated manifests, pictures, answers and ledgers, for FUZZ_SECONDS (600) in all"
 	@echo "make bench   speed, memory and scale against peers, as one table of ratios"
 	@echo "make check   formatter, linter, types, the floors of the house and of the dependencies"
@@ -28,8 +28,9 @@ test: $(BUILD)/environment $(BUILD)/installed
 	$(BIN)/pytest --numprocesses 2 $(PYTEST)
 
 soak: $(BUILD)/environment $(BUILD)/installed
-	SOAK_KILLS=100 SOAK_ROUNDS=40 $(BIN)/pytest --numprocesses 2 -m "soak or not soak" -rP \
+	SOAK_KILLS=100 SOAK_ROUNDS=20 $(BIN)/pytest --numprocesses 2 -m "soak or not soak" -rP \
 		tests/e2e/test_e2e_kills.py tests/e2e/test_e2e_steps.py tests/e2e/test_e2e_storm.py
+	$(BIN)/pytest --numprocesses 2 --dist loadfile -m soak tests/fleet
 
 fuzz: $(BUILD)/environment $(BUILD)/installed
 	FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/pytest -m fuzz -rP --timeout 0 tests/fuzz
