@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.benchmarks.readme import write_table
+from tests.benchmarks.rows import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,11 +42,7 @@ def measured(wanted: Sequence[str], console: Console) -> Iterator[Row]:
     ) as pool:
         for name in wanted:
             console.log(f"measuring {name} …")
-            yield from pool.submit(_rows, name).result()
-
-
-def _rows(name: str) -> list[Row]:
-    return list(import_module(f"tests.benchmarks.bench_{name}").measure())
+            yield from pool.submit(rows_of, name).result()
 
 
 def main(arguments: Sequence[str]) -> int:

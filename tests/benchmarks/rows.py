@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -30,3 +31,8 @@ def paired_ratio(ours: Sequence[float], peer: Sequence[float]) -> float:
     The sequences hold one figure a round, in the order of the rounds; neither may be empty.
     """
     return median(our / other for our, other in zip(ours, peer, strict=True))
+
+
+def rows_of(name: str) -> list[Row]:
+    """All that the benchmark of this name finds."""
+    return list(import_module(f"tests.benchmarks.bench_{name}").measure())
