@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from qwenbatch.core.pictures import VerifiedPicture
 
-HELD_BYTES = 768 * 1024
+HELD_BYTES = 384 * 1024
 """So much is gathered before it is checked and written, which takes its turn in a thread."""
 
 _MOST_PIECES = 256
