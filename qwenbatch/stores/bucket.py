@@ -179,13 +179,6 @@ class Bucket:
             return False
         return True
 
-    def write_whole(self, key: str, content: bytes) -> None:
-        """Put a small object, blocking, whatever lies there."""
-        with translated(self.place(key), "written"):
-            self._do.put(
-                self._store, key, content, attributes=_attributes(key), use_multipart=False
-            )
-
     def delete_whole(self, key: str) -> None:
         """Remove an object, blocking; there may be none."""
         with suppress(MissingError), translated(self.place(key), "removed"):
