@@ -23,6 +23,7 @@ from qwenbatch.fleet import cluster as rays
 from qwenbatch.ledger.location import locate
 from qwenbatch.sandbox import Sandbox, SandboxSettings
 from qwenbatch.wiring.fleet_worker import fleet_of
+from tests.e2e.conftest import Ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -73,28 +74,6 @@ class Fleet:
 
 def _name(out: Path) -> str:
     return fleet_of(locate(out / ".qwenbatch", None).file)
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """A driver that ended."""
-
-    status: int
-    stdout: str
-    stderr: str
-
-    @property
-    def told(self) -> dict[str, Any]:
-        """The one JSON object on stdout."""
-        assert self.stdout.count("\n") == 1, self.stdout + self.stderr
-        told: dict[str, Any] = json.loads(self.stdout)
-        assert told["exit_status"] == self.status, self.stdout
-        return told
-
-    @property
-    def items(self) -> dict[str, int]:
-        """The counts of items that are not 0."""
-        return {name: count for name, count in self.told["items"].items() if count}
 
 
 @dataclass(slots=True)

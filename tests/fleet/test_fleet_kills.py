@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
 
-    from tests.fleet.conftest import Ended, Fleet, Yard
+    from tests.e2e.conftest import Ended
+    from tests.fleet.conftest import Fleet, Yard
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(300)]
 

@@ -32,6 +32,7 @@ from qwenbatch.imaging.transit import CHUNK, Carrier
 from qwenbatch.sandbox import Conduct, Fault, FaultKind, Sandbox, SandboxSettings
 from qwenbatch.sandbox.faults import TABLE_KINDS
 from qwenbatch.sandbox.fronts import FRONTS
+from tests.gateway.expected import expected_kind
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from qwenbatch.core.replies import Reply
     from qwenbatch.gateway.client import GatewayClient
     from qwenbatch.gateway.door import Door
-    from qwenbatch.sandbox import Variant
 
     ClientFor = Callable[..., GatewayClient]
 
@@ -51,7 +51,6 @@ pytestmark = [
 
 KEY = "a-key-of-22-characters"
 PIECE = 65_536
-EARLY = {401: Kind.DENIED, 429: Kind.THROTTLED}
 TEXTS = ["sepia", 'say "hi"\r\n--\\ & <b>', "把背景换成白色 🖼", "x" * 20_000]
 
 
@@ -139,17 +138,6 @@ async def test_door_has_a_picture_edited(
     assert request.handed_over
 
 
-def expected(variant: Variant) -> Kind | None:
-    if variant.kind in TABLE_KINDS:
-        return Kind(variant.kind)
-    if variant.kind is FaultKind.ANSWER_EARLY:
-        return EARLY[variant.status or 0]
-    if variant.kind is FaultKind.ANSWER_NEVER:
-        return Kind.CUT_OFF
-    unreadable = variant.kind in {FaultKind.ANSWER_EMPTY, FaultKind.ANSWER_HTML}
-    return Kind.UNREADABLE if unreadable or variant.name in {"url", "choices"} else None
-
-
 async def test_door_understands_every_way_in_which_its_answers_come(
     sandbox: Sandbox,
     client_for: ClientFor,
@@ -167,7 +155,7 @@ async def test_door_understands_every_way_in_which_its_answers_come(
         url = sandbox.urls[door.name]
         async with client_for(url, door=door, key=KEY, timeout=timeout) as client:
             reply = await client.post(body(data=b"no picture" * size), Album())
-        if kind_in(reply) != expected(variant):
+        if kind_in(reply) != expected_kind(variant):
             wrong.append((variant.kind, variant.name, kind_in(reply)))
     assert wrong == []
     assert sandbox.books.posts == len(variants)

@@ -21,7 +21,7 @@ from qwenbatch.sandbox import (
     SandboxSettings,
     Variant,
 )
-from qwenbatch.sandbox.faults import TABLE_KINDS
+from tests.gateway.expected import expected_kind
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -38,7 +38,6 @@ pytestmark = pytest.mark.anyio
 
 SUCCESS = {"output": {"choices": [{"message": {"content": [{"image": "https://h.test/a.png"}]}}]}}
 MEGABYTES = [b"A" * 65_536] * 160
-EARLY = {401: Kind.DENIED, 429: Kind.THROTTLED}
 
 
 @pytest.fixture
@@ -66,17 +65,6 @@ def kind_in(reply: Reply) -> Kind | None:
             return kind
         case Withheld():
             return Kind.SOURCE_CHANGED
-
-
-def expected_kind(variant: Variant) -> Kind | None:
-    if variant.kind in TABLE_KINDS:
-        return Kind(variant.kind)
-    if variant.kind is FaultKind.ANSWER_EARLY:
-        return EARLY[variant.status or 0]
-    if variant.kind is FaultKind.ANSWER_NEVER:
-        return Kind.CUT_OFF
-    unreadable = variant.kind in {FaultKind.ANSWER_EMPTY, FaultKind.ANSWER_HTML}
-    return Kind.UNREADABLE if unreadable or variant.name in {"url", "choices"} else None
 
 
 async def test_client_sends_the_documented_request(
