@@ -69,7 +69,8 @@ class Governor:
         self._turnstile = anyio.Lock(fast_acquire=True)
         self._door = anyio.Lock(fast_acquire=True)
         self._ramp = Ramp(most=concurrency, began=clock.monotonic())
-        self._slots = anyio.CapacityLimiter(self._ramp.slots(clock.monotonic()))
+        self._opened = self._ramp.slots(clock.monotonic())
+        self._slots = anyio.Semaphore(self._opened, fast_acquire=True)
         self._throttled_since: float | None = None
         self._placing = 0
         self._given_up = 0
@@ -79,9 +80,11 @@ class Governor:
     async def ramp_up(self) -> None:
         """Let the number of slots grow from a few to its most; ends when it is there."""
         self._ramp.began = self._clock.monotonic()
-        while self._slots.total_tokens < self._concurrency:
+        while self._opened < self._concurrency:
             await anyio.sleep(RAMP_STEP)
-            self._slots.total_tokens = self._ramp.slots(self._clock.monotonic())
+            for _ in range(self._opened, self._ramp.slots(self._clock.monotonic())):
+                self._opened += 1
+                self._slots.release()
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[bool]:

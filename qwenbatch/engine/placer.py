@@ -170,10 +170,11 @@ class Placer:
         """Fetch the result, several times if need be; holding nothing while it waits."""
         urls = _urls(job.edit)
         failure = Unfetched(Trouble.FORBIDDEN, "no URL of the result is known")
-        for wait, later in pairwise((0.0, *job.waits, None)):
+        for wait, later in pairwise((None, *job.waits, None)):
             if not urls:
                 break
-            await anyio.sleep(wait or 0.0)
+            if wait is not None:
+                await anyio.sleep(wait)
             failures = []
             for url in urls:
                 async with self._fetches, self._shelf.stage() as stage:

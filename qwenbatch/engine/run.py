@@ -64,7 +64,7 @@ class Run:
         self._agenda = agenda
         self._book = book
         self._rekeyer = rekeyer
-        self._lives = anyio.CapacityLimiter(lives)
+        self._lives = anyio.Semaphore(lives, fast_acquire=True)
         self._canaries = canaries
         self._approve = approve
         self._report = report
@@ -140,8 +140,7 @@ class Run:
 
     async def _spawn(self, group: TaskGroup, life: Callable[[], Awaitable[None]]) -> None:
         """Start a life as soon as there is room for one more."""
-        borrower = object()
-        await self._lives.acquire_on_behalf_of(borrower)
+        await self._lives.acquire()
 
         async def lead() -> None:
             try:
@@ -153,7 +152,7 @@ class Run:
                 self._defect = self._defect or error
                 self._governor.end_sending()
             finally:
-                self._lives.release_on_behalf_of(borrower)
+                self._lives.release()
 
         group.start_soon(lead)
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 import os
 import re
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-import aiofiles
 import anyio
-import anyio.to_thread
 
 from qwenbatch.core.attempts import AttemptId
 from qwenbatch.core.keys import EditKey
@@ -26,6 +25,8 @@ from qwenbatch.results.stage import HELD_BYTES
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from pathlib import Path
+
+    from qwenbatch.core.offload import Offload
 
 SCHEME = "answer:"
 """Begins the URL of such a picture, which only this program can follow."""
@@ -52,8 +53,9 @@ def url_of(attempt: AttemptId) -> str:
 class Page:
     """The file of one picture. Every failure of the disk is a DiskError."""
 
-    def __init__(self, file: Path, url: str) -> None:
+    def __init__(self, file: Path, url: str, offload: Offload) -> None:
         self._file = file
+        self._offload = offload
         self._part = file.with_name(file.name + _PART)
         self._url = url
         self._held: list[bytes] = []
@@ -70,11 +72,11 @@ class Page:
         self._held.append(piece)
         self._held_bytes += len(piece)
         if self._held_bytes >= HELD_BYTES:
-            await anyio.to_thread.run_sync(self._write_held)
+            await self._offload(self._write_held)
 
     async def keep(self) -> str:
         """Flush the picture and give its file its name; the URL under which it is found."""
-        await anyio.to_thread.run_sync(self._keep)
+        await self._offload(self._keep)
         return self._url
 
     def close(self) -> None:
@@ -111,20 +113,21 @@ class Page:
 class KeptPictures:
     """The pictures of one OUT that came within their answers, in a folder of ours."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, offload: Offload) -> None:
         self._folder = folder
+        self._offload = offload
 
     @asynccontextmanager
     async def page(self, key: EditKey, attempt: AttemptId) -> AsyncIterator[Page]:
         """A file for the picture that an attempt's answer may bring; gone unless it is kept."""
-        page = Page(self._file(key, url_of(attempt)), url_of(attempt))
+        page = Page(self._file(key, url_of(attempt)), url_of(attempt), self._offload)
         try:
             yield page
         finally:
             # Most answers bring none: those are not worth a turn in a thread.
             if page.is_begun:
                 with anyio.CancelScope(shield=True):
-                    await anyio.to_thread.run_sync(page.close)
+                    await self._offload(page.close)
 
     async def stream(
         self,
@@ -133,6 +136,8 @@ class KeptPictures:
         sink: Callable[[bytes], Awaitable[None]],
     ) -> Unfetched | None:
         """Hand a picture to `sink` in chunks; None once all of it was."""
+        import aiofiles  # noqa: PLC0415 - few doors bring pictures within their answers
+
         try:
             async with aiofiles.open(self._file(key, url), "rb", buffering=0) as file:
                 while chunk := await file.read(_CHUNK):
@@ -148,28 +153,29 @@ class KeptPictures:
         """Remove pictures that are in place; failing is no harm, for the next run tries again."""
         files = [self._file(key, url) for url in urls if is_kept(url)]
         if files:
-            await anyio.to_thread.run_sync(_remove, files)
-
-    def left_behind(self) -> list[tuple[EditKey, AttemptId]]:
-        """The pictures that are there, by edit and attempt; what did not come whole is removed.
-
-        DiskError where the folder cannot be read: a paid picture may be in it.
-        """
-        found = []
-        with translated(self._folder):
-            try:
-                files = sorted(self._folder.iterdir())
-            except FileNotFoundError:
-                return []
-            for file in files:
-                if file.suffix == _PART:
-                    file.unlink(missing_ok=True)
-                elif (names := _names(file.name)) is not None:
-                    found.append(names)
-        return found
+            await self._offload(partial(_remove, files))
 
     def _file(self, key: EditKey, url: str) -> Path:
         return self._folder / f"{key.hex()}-{url.removeprefix(SCHEME)}"
+
+
+def left_behind(folder: Path) -> list[tuple[EditKey, AttemptId]]:
+    """The pictures that are in a folder, by edit and attempt; what did not come whole is removed.
+
+    DiskError where the folder cannot be read: a paid picture may be in it.
+    """
+    found = []
+    with translated(folder):
+        try:
+            files = sorted(folder.iterdir())
+        except FileNotFoundError:
+            return []
+        for file in files:
+            if file.suffix == _PART:
+                file.unlink(missing_ok=True)
+            elif (names := _names(file.name)) is not None:
+                found.append(names)
+    return found
 
 
 def _names(name: str) -> tuple[EditKey, AttemptId] | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-import anyio.to_thread
 import msgspec
 
 from qwenbatch.core.occupancy import Occupant
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from qwenbatch.core.holdings import Holding, Known
     from qwenbatch.core.keys import EditKey
+    from qwenbatch.core.offload import Offload
     from qwenbatch.results.folders import OutFolders
 
 _PIECE = 1024 * 1024
@@ -51,8 +52,9 @@ class Records(Protocol):
 class Occupancy:
     """Looks at the items' paths below one OUT."""
 
-    def __init__(self, folders: OutFolders, records: Records) -> None:
+    def __init__(self, folders: OutFolders, records: Records, *, offload: Offload) -> None:
         self._records = records
+        self._offload = offload
         self._out = str(folders.out)
 
     async def occupant(self, holding: Holding) -> tuple[Occupant, FileStamp | None]:
@@ -61,8 +63,8 @@ class Occupancy:
         The stamp is given where a result of ours was known by its digest only: it was copied,
         touched, or put into place just before a death.
         """
-        found = await anyio.to_thread.run_sync(self.occupants, (holding,))
-        return found[0]
+        (found,) = await self._offload(partial(self.occupants, (holding,)))
+        return found
 
     def occupants(self, holdings: Sequence[Holding]) -> list[tuple[Occupant, FileStamp | None]]:
         """The same for many rows; the folders that they share are looked at once."""
@@ -107,7 +109,7 @@ class Occupancy:
         It was put there just before a death, or brought back by someone. Its `suffix` is that
         under which the file lies. None if the ledger knows of no such result, or it is gone.
         """
-        return await anyio.to_thread.run_sync(self._unrecorded, holding)
+        return await self._offload(partial(self._unrecorded, holding))
 
     def _unrecorded(self, holding: Holding) -> Known | None:
         try:

@@ -10,9 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-import aiofiles
-import anyio
-
 from qwenbatch.errors import PictureError
 from qwenbatch.results.disk import translated
 from qwenbatch.results.folders import REPLACED, OutFolders, flush_folder, make_folder
@@ -25,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from qwenbatch.core.keys import EditKey
+    from qwenbatch.core.offload import Offload
     from qwenbatch.core.placements import FileStamp, Placement
     from qwenbatch.core.results import Staged
 
@@ -45,7 +43,7 @@ class Shelf:
     """The results below one OUT. Every OSError of the disk becomes a DiskError.
 
     `saw` is told the size in bytes of each result that is put into place; `mode` is who may read
-    results.
+    results; the disk is waited for by `offload`.
     """
 
     def __init__(
@@ -54,21 +52,26 @@ class Shelf:
         verifier: Callable[[], Verifier],
         saw: Callable[[int], None],
         *,
+        offload: Offload,
         mode: int = USUAL_MODE,
     ) -> None:
         self._folders = folders
         self._verifier = verifier
         self._saw = saw
         self._mode = mode
+        self._offload = offload
 
     @asynccontextmanager
     async def stage(self) -> AsyncIterator[Stage]:
         """A temporary file for one result; removed unless it is put into place."""
-        async with staged(self._folders.scratch, self._verifier(), mode=self._mode) as stage:
+        scratch, verifier = self._folders.scratch, self._verifier()
+        async with staged(scratch, verifier, mode=self._mode, offload=self._offload) as stage:
             yield stage
 
     async def copy_into(self, stage: Writable, placement: Placement) -> Staged | None:
         """A verified copy of the file of a placement, if it has the recorded digest still."""
+        import aiofiles  # noqa: PLC0415 - only the rare copy is worth its import
+
         source = self._folders.file(placement.file)
         try:
             async with aiofiles.open(source, "rb", buffering=0) as file:
@@ -82,11 +85,11 @@ class Shelf:
 
     async def adopt(self, placement: Placement) -> FileStamp | None:
         """The stamp of the file that lies at a placement's path, if it has the recorded digest."""
-        return await anyio.to_thread.run_sync(self._adopt, placement)
+        return await self._offload(partial(self._adopt, placement))
 
     async def keep(self, relative: str, to: str) -> None:
         """Give a file that is to make room its place in `replaced/` too, flushed."""
-        await anyio.to_thread.run_sync(self._keep, relative, to)
+        await self._offload(partial(self._keep, relative, to))
 
     async def put(
         self,
@@ -101,7 +104,7 @@ class Shelf:
         `displaced` names a file that makes room, and where it is kept, both relative to OUT. What
         lies at the path itself is overwritten only if `overwrite`; otherwise None is returned.
         """
-        return await anyio.to_thread.run_sync(
+        return await self._offload(
             partial(self._put, result, relative, displaced, overwrite=overwrite),
         )
 
@@ -112,7 +115,7 @@ class Shelf:
     async def forget(self, relative: str) -> None:
         """Remove a file in `replaced/` whose result is back in its place; failing is no harm."""
         with suppress(OSError):
-            await anyio.to_thread.run_sync(self._folders.file(relative).unlink)
+            await self._offload(self._folders.file(relative).unlink)
 
     def clean(self) -> None:
         """Remove the temporary files that a death left behind; nothing depends on them."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
 
 import anyio
-import anyio.to_thread
 
 from qwenbatch.core.results import Staged
 from qwenbatch.results.disk import translated
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer
 
+    from qwenbatch.core.offload import Offload
     from qwenbatch.core.pictures import VerifiedPicture
 
 HELD_BYTES = 384 * 1024
@@ -46,10 +47,11 @@ class Verifier(Protocol):
 class Stage:
     """One temporary file: digested, verified and written by large pieces, flushed."""
 
-    def __init__(self, path: Path, verifier: Verifier, mode: int) -> None:
+    def __init__(self, path: Path, verifier: Verifier, mode: int, offload: Offload) -> None:
         self.path = path
         self._verifier = verifier
         self._mode = mode
+        self._offload = offload
         self._digest = hashlib.sha256()
         self._size = 0
         self._held: list[bytes] = []
@@ -61,16 +63,16 @@ class Stage:
         self._held.append(chunk)
         self._held_bytes += len(chunk)
         if self._held_bytes >= HELD_BYTES or len(self._held) >= _MOST_PIECES:
-            await anyio.to_thread.run_sync(self._write_held)
+            await self._offload(self._write_held)
 
     async def finish(self) -> Staged:
         """Verify and flush what was written; PictureError if it is no sound picture."""
-        return await anyio.to_thread.run_sync(self._finish)
+        return await self._offload(self._finish)
 
     async def close(self) -> None:
         """Close the file, if it was not finished."""
         if self._file is not None:
-            await anyio.to_thread.run_sync(self._close, self._file)
+            await self._offload(partial(self._close, self._file))
 
     def _finish(self) -> Staged:
         file = self._write_held()
@@ -123,13 +125,13 @@ def _drop(buffers: list[ReadableBuffer], count: int) -> None:
 
 @asynccontextmanager
 async def staged(
-    scratch: Path, verifier: Verifier, *, mode: int = USUAL_MODE
+    scratch: Path, verifier: Verifier, *, mode: int = USUAL_MODE, offload: Offload
 ) -> AsyncIterator[Stage]:
     """A new temporary file; it is removed unless it was renamed away.
 
     It is for us alone to read until it is finished, then of this mode, as results are.
     """
-    stage = Stage(scratch / f"{uuid4().hex}.part", verifier, mode)
+    stage = Stage(scratch / f"{uuid4().hex}.part", verifier, mode, offload)
     try:
         yield stage
     finally:

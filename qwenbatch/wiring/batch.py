@@ -23,7 +23,7 @@ from qwenbatch.ledger.agenda import Agenda
 from qwenbatch.ledger.ledger import Ledger
 from qwenbatch.ledger.spool import Spool
 from qwenbatch.ledger.spool import read as read_spool
-from qwenbatch.results.kept_pictures import KeptPictures, url_of
+from qwenbatch.results.kept_pictures import KeptPictures, left_behind, url_of
 from qwenbatch.results.room import Room
 from qwenbatch.results.shelf import Shelf
 from qwenbatch.wiring.again import command_of
@@ -40,6 +40,7 @@ from qwenbatch.wiring.settings import api_key
 from qwenbatch.wiring.signals import signals
 from qwenbatch.wiring.sources import Sources
 from qwenbatch.wiring.telling import Telling
+from qwenbatch.wiring.thread_pool import ThreadPool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -111,9 +112,16 @@ class Batch:
         self._began = now if began is None else min(now, now - (wall - began))
         self._out = out_at(settings.out_folder, settings.ledger)
         self._folders = self._out.folders
-        self._kept = KeptPictures(self._folders.answers)
+        self._threads = ThreadPool()
+        self._kept = KeptPictures(self._folders.answers, offload=self._threads)
         self._room = Room(self._folders.out, copies=settings.door.copies)
-        desk = Shelf(self._folders, ResultVerifier, self._room.saw, mode=new_files_mode())
+        desk = Shelf(
+            self._folders,
+            ResultVerifier,
+            self._room.saw,
+            offload=self._threads,
+            mode=new_files_mode(),
+        )
         self._shelf = self._out.shelf(desk, self._room.saw)
         self._name = name or run_name()
         self._telling = Telling(
@@ -134,6 +142,7 @@ class Batch:
         async with AsyncExitStack() as stack:
             # First of all: a signal that comes while all this is opened is heard once it is open.
             arrived = stack.enter_context(self._stops())
+            stack.enter_context(closing(self._threads))
             manifest = self._rows or stack.enter_context(
                 manifest_of(self._settings, self._out.stores)
             )
@@ -178,7 +187,7 @@ class Batch:
     async def _begin(self, ledger: OpenLedger, manifest: str) -> int:
         self._shelf.clean()
         spooled = list(read_spool(ledger.spool))
-        pictures = self._kept.left_behind()
+        pictures = left_behind(self._folders.answers)
         number = await ledger.writer(
             lambda db: runs.begin(
                 db,
@@ -239,6 +248,7 @@ class Batch:
                 self._out,
                 writer,
                 sources=sources,
+                offload=self._threads,
                 keep_sources=True,
                 clock=self._clock,
                 report=self._report,

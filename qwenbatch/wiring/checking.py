@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import anyio.to_thread
+
 from qwenbatch.core.events import Planned, RunClosed, RunOpened
 from qwenbatch.core.stops import StopReason, exit_status
 from qwenbatch.core.summary import Summary
@@ -52,6 +54,7 @@ async def check(
             out,
             writer,
             sources=Sources(out.stores, manifest.copies, scratch=out.scratch),
+            offload=anyio.to_thread.run_sync,
             keep_sources=False,
             clock=clock,
             report=report,

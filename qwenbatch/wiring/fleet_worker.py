@@ -7,10 +7,12 @@ import hashlib
 import os
 import random
 import socket
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import anyio.to_thread
 
 from qwenbatch import __version__
 from qwenbatch.core.retry import RetryPolicy
@@ -43,6 +45,7 @@ from qwenbatch.wiring.provenance import Labels
 from qwenbatch.wiring.proxies import proxies_for
 from qwenbatch.wiring.sole import sole_error
 from qwenbatch.wiring.sources import Sources
+from qwenbatch.wiring.thread_pool import ThreadPool
 
 if TYPE_CHECKING:
     from qwenbatch.core.keys import EditKey
@@ -175,9 +178,10 @@ class Workplace:
         self._stack = stack
         self._out = _out_from_afar(settings.out_folder, desk)
         folders = self._out.folders
-        desk_shelf = Shelf(folders, ResultVerifier, _unseen, mode=new_files_mode())
+        threads = stack.enter_context(closing(ThreadPool()))
+        desk_shelf = Shelf(folders, ResultVerifier, _unseen, offload=threads, mode=new_files_mode())
         self._shelf = self._out.shelf(desk_shelf, _unseen)
-        self._kept = KeptPictures(folders.answers)
+        self._kept = KeptPictures(folders.answers, offload=threads)
         self._sources = Sources(self._out.stores, {}, scratch=folders.scratch)
         self._carrier = Carrier(
             scratch=folders.scratch, cores=os.cpu_count() or 1, limits=settings.door.limits
@@ -235,7 +239,8 @@ class Workplace:
             ),
             Placer(
                 book=books,
-                out=self._out.occupancy(books),
+                # The books are asked from there: in threads that anyio knows.
+                out=self._out.occupancy(books, anyio.to_thread.run_sync),
                 shelf=self._shelf,
                 fetcher=FreeDoor(
                     self._fetcher,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from qwenbatch.core.offload import Offload
     from qwenbatch.ledger.location import Location
     from qwenbatch.results.occupancy import Records
     from qwenbatch.results.shelf import Shelf
@@ -61,11 +62,11 @@ class Out:
             return StoreShelf(self.stores.bucket(self.place), self.place, desk, saw)
         return desk
 
-    def occupancy(self, records: Records) -> Occupancy | StoreOccupancy:
-        """What looks at the items' paths."""
+    def occupancy(self, records: Records, offload: Offload) -> Occupancy | StoreOccupancy:
+        """What looks at the items' paths; on a disk by `offload`."""
         if isinstance(self.place, StoreUrl):
             return StoreOccupancy(self.stores.bucket(self.place), self.place, records)
-        return Occupancy(self.folders, records)
+        return Occupancy(self.folders, records, offload=offload)
 
 
 def out_at(place: Place, ledger: Path | None) -> Out:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from qwenbatch.core.items import BadRow, Row
+    from qwenbatch.core.offload import Offload
     from qwenbatch.engine.ports import Clock, Report
     from qwenbatch.ledger.writer import Writer
     from qwenbatch.results.occupancy import Occupancy
@@ -56,6 +57,7 @@ async def make_plan(
     writer: Writer,
     *,
     sources: Sources,
+    offload: Offload,
     keep_sources: bool,
     clock: Clock,
     report: Report,
@@ -63,7 +65,7 @@ async def make_plan(
 ) -> tuple[Occupancy | StoreOccupancy, int]:
     """Plan in a thread: what looks at the items' paths, and how many rows were refused."""
     book = PlanStore(writer)
-    occupancy = out.occupancy(book)
+    occupancy = out.occupancy(book, offload)
     cache = SourceCache(writer, keep=keep_sources)
     reader = Reader(cache, threads=os.cpu_count() or 1, wall=clock.wall)
     planner = Planner(

@@ -11,7 +11,7 @@ from qwenbatch.ledger.kept_pictures import with_unheard
 from qwenbatch.ledger.settling import settle
 from qwenbatch.observe.settlement import tell_settlement
 from qwenbatch.observe.terminal import Terminal
-from qwenbatch.results.kept_pictures import KeptPictures, url_of
+from qwenbatch.results.kept_pictures import left_behind, url_of
 from qwenbatch.wiring.clock import SystemClock
 from qwenbatch.wiring.looking import located, printed
 from qwenbatch.wiring.opening import ledger_to_amend
@@ -43,7 +43,7 @@ def settle_ledger(
     folder = absolute(out)
     now = int(SystemClock().wall() * 1000)
     located(folder, ledger)
-    pictures = KeptPictures(out_at(folder, ledger).folders.answers)
+    answers = out_at(folder, ledger).folders.answers
     with ledger_to_amend(folder, ledger) as amendable:
         db = amendable.db
         # What an edit cost of which a rebuilt ledger knows nothing, nobody has told.
@@ -52,7 +52,7 @@ def settle_ledger(
         spooled = with_unheard(
             db,
             spool.read(amendable.spool),
-            pictures.left_behind(),
+            left_behind(answers),
             url_of=url_of,
             price=price,
             now=now,

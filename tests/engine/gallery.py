@@ -7,6 +7,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.to_thread
 from PIL import Image
 
 from qwenbatch.core.attempts import AttemptEnd, PermitRequest, attempt_id
@@ -91,13 +92,15 @@ class Gallery:
         self.book = world.ledger()
         self.fetcher = FakeFetcher()
         self.governor = world.governor()
-        self.shelf = Shelf(self.folders, ResultVerifier, lambda _: None)
+        self.shelf = Shelf(
+            self.folders, ResultVerifier, lambda _: None, offload=anyio.to_thread.run_sync
+        )
         self.rows = 0
 
     def placer(self, *, overwrite: bool = False) -> Placer:
         return Placer(
             book=self.book,
-            out=Occupancy(self.folders, self.plan),
+            out=Occupancy(self.folders, self.plan, offload=anyio.to_thread.run_sync),
             shelf=self.shelf,
             fetcher=self.fetcher,
             fetches=2,

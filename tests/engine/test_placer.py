@@ -5,6 +5,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.to_thread
 import pytest
 
 from qwenbatch.core.events import FetchFailed, ResultLost, ResultSaved
@@ -30,7 +31,9 @@ class PausingShelf(Shelf):
 
     @classmethod
     def of(cls, gallery: Gallery) -> PausingShelf:
-        shelf = cls(gallery.folders, ResultVerifier, lambda _: None)
+        shelf = cls(
+            gallery.folders, ResultVerifier, lambda _: None, offload=anyio.to_thread.run_sync
+        )
         shelf.reached = {"adopt": anyio.Event(), "put": anyio.Event()}
         shelf.go_on = anyio.Event()
         return shelf

@@ -4,6 +4,7 @@ import os
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+import anyio.to_thread
 import pytest
 from PIL import Image
 
@@ -36,7 +37,9 @@ class Room:
         self.folders = OutFolders(out)
         self.folders.make()
         self.sizes: list[int] = []
-        self.shelf = Shelf(self.folders, ResultVerifier, self.sizes.append)
+        self.shelf = Shelf(
+            self.folders, ResultVerifier, self.sizes.append, offload=anyio.to_thread.run_sync
+        )
 
     def lay(self, relative: str, content: bytes) -> None:
         """Someone else puts a file there."""

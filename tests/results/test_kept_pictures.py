@@ -5,12 +5,13 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from anyio.to_thread import run_sync
 
 from qwenbatch.core.attempts import AttemptId
 from qwenbatch.core.keys import EditKey
 from qwenbatch.core.results import Trouble, Unfetched
 from qwenbatch.errors import DiskError
-from qwenbatch.results.kept_pictures import KeptPictures, is_kept, url_of
+from qwenbatch.results.kept_pictures import KeptPictures, is_kept, left_behind, url_of
 from qwenbatch.results.stage import HELD_BYTES
 
 pytestmark = pytest.mark.anyio
@@ -26,7 +27,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> KeptPictures:
-    return KeptPictures(tmp_path / "own" / "answers")
+    return KeptPictures(tmp_path / "own" / "answers", offload=run_sync)
 
 
 async def kept(pictures: KeptPictures, attempt: AttemptId) -> str:
@@ -57,13 +58,13 @@ async def test_picture_is_found_by_its_url_until_it_is_forgotten(
     (file,) = (tmp_path / "own" / "answers").iterdir()
     assert file.stat().st_mode & 0o777 == 0o600
     assert file.parent.stat().st_mode & 0o777 == 0o700
-    assert pictures.left_behind() == [(KEY, attempt)]
+    assert left_behind(tmp_path / "own" / "answers") == [(KEY, attempt)]
 
     await pictures.forget(KEY, ["https://h.test/a.png", url])
     gone = await read(pictures, url)
     assert isinstance(gone, Unfetched)
     assert gone.trouble is Trouble.GONE
-    assert pictures.left_behind() == []
+    assert left_behind(tmp_path / "own" / "answers") == []
     await pictures.forget(KEY, [url])
 
 
@@ -76,7 +77,7 @@ async def test_picture_that_does_not_come_whole_leaves_nothing(
     assert list((tmp_path / "own" / "answers").iterdir()) == []
     async with pictures.page(KEY, AttemptId(uuid4())):
         pass
-    assert pictures.left_behind() == []
+    assert left_behind(tmp_path / "own" / "answers") == []
 
 
 @pytest.mark.parametrize("rest", ["//h.test/a", "../../ledger.db", "", "0" * 33, "/" + "0" * 31])
@@ -94,17 +95,17 @@ async def test_left_behind_removes_parts_and_passes_over_strangers(
     strangers = ("notes.txt", f"abcd-{attempt.hex}", f"{KEY.hex()}-{{{attempt}}}")
     for name in strangers:
         (folder / name).write_text("mine")
-    assert pictures.left_behind() == [(KEY, attempt)]
+    assert left_behind(tmp_path / "own" / "answers") == [(KEY, attempt)]
     assert {file.name for file in folder.iterdir()} == {*strangers, f"{KEY.hex()}-{attempt.hex}"}
 
 
 async def test_picture_that_the_disk_does_not_take_is_a_disk_error(tmp_path: Path) -> None:
     (tmp_path / "answers").write_text("a file, no folder")
-    pictures = KeptPictures(tmp_path / "answers")
+    pictures = KeptPictures(tmp_path / "answers", offload=run_sync)
     with pytest.raises(DiskError, match="answers"):
         await kept(pictures, AttemptId(uuid4()))
     with pytest.raises(DiskError):
-        pictures.left_behind()
+        left_behind(tmp_path / "answers")
 
 
 async def test_picture_is_flushed_before_it_has_its_name(

@@ -6,6 +6,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import pytest
+from anyio.to_thread import run_sync
 
 from qwenbatch.core.holdings import Holding, Known
 from qwenbatch.core.keys import EditKey
@@ -57,7 +58,8 @@ class Place:
             suffix=suffix,
             owner=owner,
         )
-        ((occupant, stamp),) = Occupancy(self.room.folders, self.records).occupants((holding,))
+        occupancy = Occupancy(self.room.folders, self.records, offload=run_sync)
+        ((occupant, stamp),) = occupancy.occupants((holding,))
         assert stamp in {None, stamp_of(self.file.stat()) if self.file.exists() else None}
         return occupant, stamp is not None
 
@@ -155,7 +157,9 @@ def test_occupant_on_the_way_counts(place: Place) -> None:
     holding = Holding(
         number=1, key=MINE, path=place.path, standing=Standing(), suffix="", owner=None
     )
-    ((occupant, _),) = Occupancy(place.room.folders, place.records).occupants((holding,))
+    ((occupant, _),) = Occupancy(place.room.folders, place.records, offload=run_sync).occupants(
+        (holding,)
+    )
     assert occupant is Occupant.FOLDER
 
 
@@ -165,5 +169,5 @@ def test_occupant_is_looked_for_where_its_format_put_it(place: Place) -> None:
     holding = Holding(
         number=1, key=MINE, path=place.path, standing=Standing(), suffix=".jpg", owner=None
     )
-    found = Occupancy(place.room.folders, place.records).occupants((holding,))
+    found = Occupancy(place.room.folders, place.records, offload=run_sync).occupants((holding,))
     assert found == [(Occupant.FOREIGN, None)]

@@ -1,0 +1,116 @@
+"""The threads in which a run's disk work is done.
+
+A result takes half a dozen turns in a thread, and what a turn costs is mostly the waking of the
+other side. So what ends while the event loop is busy is told to it together, by one wake-up: of the
+libraries' pools each turn costs several times as much.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import anyio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+MOST_THREADS = 16
+"""Enough that disks and file servers with long queues are kept busy."""
+
+
+class _Errand(Generic[T]):
+    """A piece of work, and what came of it."""
+
+    def __init__(self, work: Callable[[], T], told: asyncio.Future[None]) -> None:
+        self.told = told
+        self._work = work
+        self._outcome: T
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        """Do the work; in a thread."""
+        try:
+            self._outcome = self._work()
+        except BaseException as error:  # noqa: BLE001 - it is handed to whoever asked
+            self._error = error
+
+    def tell(self) -> None:
+        """It is over; in the event loop."""
+        if not self.told.done():
+            self.told.set_result(None)
+
+    def outcome(self) -> T:
+        """What the work returned, or raises what it raised."""
+        if self._error is not None:
+            raise self._error
+        return self._outcome
+
+
+class ThreadPool:
+    """Does work in threads, for one event loop: an `Offload`.
+
+    Threads are started as they are needed, up to `most`; further work waits for one in order.
+    Close it to let them end.
+    """
+
+    def __init__(self, most: int = MOST_THREADS) -> None:
+        self._most = most
+        self._errands: SimpleQueue[_Errand[Any] | None] = SimpleQueue()
+        self._threads = 0
+        self._gate = threading.Lock()
+        self._free = 0
+        """Threads less errands that are not over; below zero where some wait for a thread."""
+        self._over: list[_Errand[Any]] = []
+        """Errands of whose end the event loop is to hear; it was woken with the first of them."""
+
+    async def __call__(self, work: Callable[[], T], /) -> T:
+        """What the work returns or raises; a cancellation is felt at the next step after it."""
+        loop = asyncio.get_running_loop()
+        errand = _Errand(work, loop.create_future())
+        self._hand_over(errand, loop)
+        with anyio.CancelScope(shield=True):
+            await errand.told
+        return errand.outcome()
+
+    def close(self) -> None:
+        """Let the threads end, each after what it does; they are not waited for."""
+        for _ in range(self._threads):
+            self._errands.put(None)
+
+    def _hand_over(self, errand: _Errand[Any], loop: asyncio.AbstractEventLoop) -> None:
+        with self._gate:
+            self._free -= 1
+            needed = self._free < 0 and self._threads < self._most
+            if needed:
+                self._free += 1
+                self._threads += 1
+        if needed:
+            # A daemon: one that hangs on a dead file server holds up no exit.
+            name = f"disk-{self._threads}"
+            threading.Thread(target=self._serve, args=(loop,), name=name, daemon=True).start()
+        self._errands.put(errand)
+
+    def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
+        while (errand := self._errands.get()) is not None:
+            errand.run()
+            with self._gate:
+                self._free += 1
+                self._over.append(errand)
+                first = len(self._over) == 1
+            if first:
+                with suppress(RuntimeError):  # a loop that is closed has nobody left to tell
+                    loop.call_soon_threadsafe(self._tell)
+            # Not kept until the next one comes: it may hold a picture's bytes.
+            del errand
+
+    def _tell(self) -> None:
+        with self._gate:
+            over, self._over = self._over, []
+        for errand in over:
+            errand.tell()
