@@ -147,7 +147,7 @@ def create_or_open(path: Path, *, service: str) -> apsw.Connection:
     _make_private(path)
     with _opened(str(path)):
         connection = apsw.Connection(str(path), statementcachesize=STATEMENTS_KEPT)
-        connection.set_busy_timeout(BUSY_MILLISECONDS)
+        _set_up(connection)
         if not _is_empty(connection):
             _refuse_strangers(connection, path)
         connection.pragma("journal_mode", "wal")
@@ -167,12 +167,20 @@ def open_writer(path: Path) -> apsw.Connection:
     """
     with _opened(str(path)):
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
-        connection.set_busy_timeout(BUSY_MILLISECONDS)
+        _set_up(connection)
         _refuse_strangers(connection, path)
         connection.pragma("journal_mode", "wal")
         connection.pragma("synchronous", "full")
         connection.pragma("foreign_keys", value=True)
     return connection
+
+
+def _set_up(connection: apsw.Connection) -> None:
+    """Give a connection what every one of ours has."""
+    connection.set_busy_timeout(BUSY_MILLISECONDS)
+    # Plans are made without a look at what is bound: or SQLite makes them anew at each use, of a
+    # join or beside a partial index, which takes longer than all that it then does.
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
 
 
 def _make_private(path: Path) -> None:
@@ -209,7 +217,7 @@ def _open_reader(path: Path, *, immutable: bool = False) -> apsw.Connection:
     name = f"file:{quote(str(path))}?immutable=1" if immutable else str(path)
     connection = kind(name, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
     try:
-        connection.set_busy_timeout(BUSY_MILLISECONDS)
+        _set_up(connection)
         _refuse_strangers(connection, path)
         meta(connection, "id")  # a damaged schema is found out here, not amid a command
     except BaseException:
@@ -234,6 +242,7 @@ def _wal(path: Path) -> Path:
 def blank() -> apsw.Connection:
     """An empty ledger in memory: what a check holds a manifest against before the first run."""
     connection = apsw.Connection(":memory:")
+    _set_up(connection)
     _create(connection, "")
     return connection
 
