@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import msgspec
 
 from qwenbatch.cli import parsing
 from qwenbatch.core.budget import parse_budget
@@ -31,8 +32,7 @@ class Wants(StrEnum):
     STRINGS = "a string or a list of strings"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Form(Generic[T]):
+class Form(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     """One form. Every source of a value says it as text; `parse` raises ValueError, or UsageError.
 
     `example` is as a job file writes it; `choices` are offered by the shell's completion.

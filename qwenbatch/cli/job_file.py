@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from dataclasses import dataclass
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from qwenbatch.cli.forms import FILE, Wants
 from qwenbatch.cli.options import OPTIONS
@@ -30,8 +31,7 @@ _KEYS = {"api-key", "apikey", "key", "subscription-key", "api-key-file", "token"
 _FORM = 'a line is OPTION = VALUE, such as out = "../out/shop", max-cost = 25 or strict = true'
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """One key of a job file: its value as text, its line, and its value's column, from 1."""
 
     text: str
@@ -39,8 +39,7 @@ class Entry:
     column: int
 
 
-@dataclass(frozen=True, slots=True)
-class JobFile:
+class JobFile(msgspec.Struct, frozen=True):
     """A job file that was read and holds nothing but options, each of the right type."""
 
     path: Path
@@ -60,8 +59,7 @@ class JobFile:
             raise UsageError(f"{self.where(entry)}: {entry.text}: {error}") from error
 
 
-@dataclass(frozen=True, slots=True)
-class _Statement:
+class _Statement(msgspec.Struct, frozen=True):
     """One `key = value` as it stands in a file; lines and columns from 1."""
 
     key: str

@@ -8,12 +8,13 @@ value is written and what it means. `settings.py` hands the values on by the sam
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
+import msgspec
 import typer
+from msgspec.structs import fields
 
 from qwenbatch.cli import forms
 from qwenbatch.core.budget import Budget
@@ -53,8 +54,7 @@ class Purpose(StrEnum):
     OUTPUT = "What you see"
 
 
-@dataclass(frozen=True, slots=True)
-class Option(Generic[T]):
+class Option(msgspec.Struct, Generic[T], frozen=True):
     """What an option is, apart from its name, type and default.
 
     `only_typed`: it can be asked for on the command line alone. `of_run`: it makes no difference
@@ -75,8 +75,7 @@ def _prices() -> str:
     return ", ".join(f"{dollars(door.price)} ({door.name})" for door in DOORS.values())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What a run or check was told: an attribute is an option. None: it was not told."""
 
     instruction: Annotated[
@@ -390,8 +389,7 @@ Source = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class NamedOption:
+class NamedOption(msgspec.Struct, frozen=True):
     """A row of the table."""
 
     field: str
@@ -417,8 +415,7 @@ class NamedOption:
 
 
 def _rows() -> dict[str, NamedOption]:
-    hints = get_type_hints(Options, include_extras=True)
-    rows = (NamedOption(f.name, f.default, hints[f.name].__metadata__[0]) for f in fields(Options))
+    rows = (NamedOption(f.name, f.default, f.type.__metadata__[0]) for f in fields(Options))
     return {row.name: row for row in rows}
 
 

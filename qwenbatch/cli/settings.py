@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
 
 from qwenbatch.core.budget import Caps
 from qwenbatch.core.plan import Asked
@@ -14,13 +15,11 @@ from qwenbatch.gateway.doors import DOORS
 from qwenbatch.wiring.settings import LOCAL, MOST_HERE, RunSettings
 
 if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
     from qwenbatch.cli.options import Options
     from qwenbatch.cli.told import Told
     from qwenbatch.wiring.places import Place
 
-T = TypeVar("T", bound="DataclassInstance")
+T = TypeVar("T", bound=msgspec.Struct)
 
 
 def run_settings(told: Told) -> RunSettings:
@@ -81,10 +80,10 @@ def settings_of(options: Options, *, source: Place) -> RunSettings:
 
 
 def from_options(kind: type[T], options: Options, **others: Any) -> T:
-    """A dataclass whose fields are the options of the same names, apart from those given."""
+    """A value whose fields are the options of the same names, apart from those given."""
     by_name = {
         name: getattr(options, name)
-        for name in (field.name for field in fields(kind))
+        for name in kind.__struct_fields__
         if name not in others and hasattr(options, name)
     }
     return kind(**by_name, **others)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from qwenbatch.cli import parsing
 from qwenbatch.cli.forms import Wants
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
     from qwenbatch.wiring.places import Place
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class Written(msgspec.Struct, frozen=True, kw_only=True):
     """A value as somebody wrote it: `where` for errors, `origin` for the table of settings."""
 
     text: str
@@ -33,8 +33,7 @@ class Written:
     origin: str
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(msgspec.Struct, frozen=True):
     """A row of the table of settings in force, as people are shown it."""
 
     name: str
@@ -42,8 +41,7 @@ class Setting:
     origin: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class Told(msgspec.Struct, frozen=True, kw_only=True):
     """All that a run or check was told."""
 
     source: Place

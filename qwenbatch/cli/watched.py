@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from qwenbatch.cli.ending import status_of
 from qwenbatch.core.stops import ExitStatus
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from qwenbatch.wiring.watchdog import Watchdog
 
 
-@dataclass(slots=True)
-class Watched:
+class Watched(msgspec.Struct):
     """What the watchdog is to be told in the end."""
 
     summary: Summary | None = None

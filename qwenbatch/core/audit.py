@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from qwenbatch.core.money import MicroUSD, usd
 from qwenbatch.core.stops import ExitStatus
@@ -12,7 +14,6 @@ from qwenbatch.core.summary import SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import date
 
 MOST_LISTED = 1000
 """So many findings of one kind, and foreign files, are listed one by one; all are counted."""
@@ -44,8 +45,7 @@ class FindingKind(StrEnum):
     """An edit sent again after a server error: free of charge by inference only."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One of them. What does not belong to its kind is empty.
 
     `path` is relative to OUT, `key` the edit's in hexadecimal, `request_ids` those of its attempts
@@ -71,8 +71,7 @@ class Finding:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DayTotals:
+class DayTotals(msgspec.Struct, frozen=True, kw_only=True):
     """What was sent on one UTC day, by what is known of it now. Attempts, and money of them."""
 
     day: date
@@ -94,8 +93,7 @@ class DayTotals:
         }
 
 
-@dataclass(slots=True)
-class Audit:
+class Audit(msgspec.Struct):
     """What was found so far. Everything is counted; only so much of it is kept.
 
     `checked` counts the saved results that were looked at; `foreign` files in OUT that are not
@@ -104,11 +102,11 @@ class Audit:
 
     running: bool = False
     checked: int = 0
-    counts: dict[FindingKind, int] = field(default_factory=dict)
-    listed: list[Finding] = field(default_factory=list)
+    counts: dict[FindingKind, int] = msgspec.field(default_factory=dict)
+    listed: list[Finding] = msgspec.field(default_factory=list)
     foreign: int = 0
-    foreign_listed: list[str] = field(default_factory=list)
-    days: list[DayTotals] = field(default_factory=list)
+    foreign_listed: list[str] = msgspec.field(default_factory=list)
+    days: list[DayTotals] = msgspec.field(default_factory=list)
 
     def add(self, findings: Iterable[Finding]) -> None:
         """Count findings, and list those for which there is room."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
+
+import msgspec
 
 from qwenbatch.core.money import MicroUSD, parse_usd
 
@@ -24,8 +25,7 @@ class Cap(StrEnum):
     BUDGET = "budget"
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(msgspec.Struct, frozen=True):
     """At most `amount` for attempts that were sent in one `period`."""
 
     amount: MicroUSD
@@ -35,16 +35,14 @@ class Budget:
         return f"{self.amount / 1_000_000:g}/{self.period}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caps:
+class Caps(msgspec.Struct, frozen=True, kw_only=True):
     """What a run may spend. None: no such cap."""
 
     max_cost: MicroUSD | None = None
     budget: Budget | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Spending:
+class Spending(msgspec.Struct, frozen=True):
     """Money that counts against a cap: reserved in flight, paid, and uncertain until settled."""
 
     reserved: MicroUSD

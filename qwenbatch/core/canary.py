@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Canary:
+class Canary(msgspec.Struct, frozen=True, kw_only=True):
     """An edit that was sent first. `result` is its path relative to OUT, None if not in place."""
 
     image: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+
+import msgspec
 
 from qwenbatch.core.stops import StopReason
 
@@ -11,11 +12,10 @@ REMEMBERED = 50
 """How many of the last answers tell how long one takes."""
 
 
-@dataclass(slots=True)
-class Latency:
+class Latency(msgspec.Struct):
     """How long answers take, by the last of them, in seconds."""
 
-    _seen: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    _seen: deque[float] = msgspec.field(default_factory=lambda: deque(maxlen=REMEMBERED))
 
     def saw(self, seconds: float) -> None:
         """One more answer came after so many seconds."""
@@ -29,8 +29,7 @@ class Latency:
         return sorted(self._seen)[int(len(self._seen) * 0.95)]
 
 
-@dataclass(frozen=True, slots=True)
-class Deadline:
+class Deadline(msgspec.Struct, frozen=True):
     """Ends of a run: `until` a moment of the wall clock, `ends` one of the monotonic clock."""
 
     until: float | None = None

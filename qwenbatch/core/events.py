@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
-from qwenbatch.core.money import NOTHING
+import msgspec
 
-if TYPE_CHECKING:
-    from qwenbatch.core.money import MicroUSD
-    from qwenbatch.core.stops import StopReason
-    from qwenbatch.core.summary import Estimate, ItemCounts, Summary
-    from qwenbatch.core.verdicts import Kind
+from qwenbatch.core.money import NOTHING, MicroUSD
+from qwenbatch.core.stops import StopReason
+from qwenbatch.core.summary import Estimate, ItemCounts, Summary
+from qwenbatch.core.verdicts import Kind
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunOpened:
+class RunOpened(msgspec.Struct, frozen=True, kw_only=True):
     """The ledger is locked and the plan begins. `sandbox`: nothing is really paid.
 
     `concurrency` is the most in flight, `rate` the most starts a second: 0 where nothing is sent.
@@ -32,8 +29,7 @@ class RunOpened:
     ends_in: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proxied:
+class Proxied(msgspec.Struct, frozen=True, kw_only=True):
     """The environment names proxies: told once, for they weaken the rule on results' addresses.
 
     `proxies` are their URLs, without names and passwords.
@@ -42,15 +38,13 @@ class Proxied:
     proxies: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planning:
+class Planning(msgspec.Struct, frozen=True, kw_only=True):
     """So many rows were read so far."""
 
     rows: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RowRefused:
+class RowRefused(msgspec.Struct, frozen=True, kw_only=True):
     """A row is invalid. `where` names the file, line and column as far as they are known."""
 
     where: str
@@ -59,8 +53,7 @@ class RowRefused:
     advice: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RowWarned:
+class RowWarned(msgspec.Struct, frozen=True, kw_only=True):
     """A person should know this of a row, or of its result; it is edited all the same."""
 
     where: str
@@ -68,8 +61,7 @@ class RowWarned:
     warning: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
+class Planned(msgspec.Struct, frozen=True, kw_only=True):
     """The plan stands: counts as they are before the first POST, and what is to be sent.
 
     `exposure` is what earlier runs may have spent for this manifest's edits.
@@ -81,8 +73,7 @@ class Planned:
     exposure: MicroUSD = NOTHING
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptSent:
+class AttemptSent(msgspec.Struct, frozen=True, kw_only=True):
     """A permit was given and the POST begins."""
 
     key: str
@@ -90,8 +81,7 @@ class AttemptSent:
     image: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptEnded:
+class AttemptEnded(msgspec.Struct, frozen=True, kw_only=True):
     """An attempt is recorded. `kind` None: edited, paid. `seconds` from permit to answer.
 
     `again_in` is the wait in seconds before the next attempt, None if this run makes none.
@@ -111,16 +101,14 @@ class AttemptEnded:
     items: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PaceChanged:
+class PaceChanged(msgspec.Struct, frozen=True, kw_only=True):
     """The rate of starts, in edits a second, or the gate of a `Retry-After`, changed."""
 
     rate: float
     wait: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FetchFailed:
+class FetchFailed(msgspec.Struct, frozen=True, kw_only=True):
     """A result could not be fetched or verified; `again_in` as in `AttemptEnded`."""
 
     key: str
@@ -129,8 +117,7 @@ class FetchFailed:
     again_in: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResultSaved:
+class ResultSaved(msgspec.Struct, frozen=True, kw_only=True):
     """A result is in place. `path` is relative to OUT; `reused`: not paid for by this run."""
 
     key: str
@@ -140,8 +127,7 @@ class ResultSaved:
     warning: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResultLost:
+class ResultLost(msgspec.Struct, frozen=True, kw_only=True):
     """A result that was paid for can no longer be had. `items` counts the rows at the path."""
 
     key: str
@@ -150,8 +136,7 @@ class ResultLost:
     items: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stopping:
+class Stopping(msgspec.Struct, frozen=True, kw_only=True):
     """No new POST is made from here on; `advice` says what a person can do."""
 
     reason: StopReason
@@ -159,8 +144,7 @@ class Stopping:
     in_flight: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunClosed:
+class RunClosed(msgspec.Struct, frozen=True, kw_only=True):
     """The run is over."""
 
     summary: Summary

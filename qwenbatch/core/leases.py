@@ -16,13 +16,15 @@ keeper from the moment at which it answered: so the worker always gives up first
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import msgspec
+
+from qwenbatch.core.attempts import AttemptId
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from qwenbatch.core.attempts import AttemptId
 
 NOBODY = 0
 """The fence under which attempts are held that belong to nobody yet."""
@@ -31,23 +33,20 @@ WORKERS_SHARE = 0.8
 """The part of a lease's time for which its worker trusts it: clocks do not run at one speed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Surrendered:
+class Surrendered(msgspec.Struct, frozen=True):
     """What leases leave behind: errands to hand out anew, and attempts whose end nobody knows."""
 
     unsent: tuple[int, ...] = ()
     doubted: tuple[AttemptId, ...] = ()
 
 
-@dataclass(slots=True)
-class _Lease:
+class _Lease(msgspec.Struct):
     worker: str
     expires: float
-    errands: set[int] = field(default_factory=set)
+    errands: set[int] = msgspec.field(default_factory=set)
 
 
-@dataclass(frozen=True, slots=True)
-class _Flight:
+class _Flight(msgspec.Struct, frozen=True):
     fence: int
     errand: int | None
 

@@ -5,9 +5,10 @@ Limits are those that the service or the server behind the door documents.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from qwenbatch.core.items import Fault, UrlSource
 from qwenbatch.core.pictures import (
@@ -31,8 +32,7 @@ class PictureForm(StrEnum):
     BYTES = "bytes"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What a door takes.
 
     `picture_bytes` and `formats` are those of pictures that go as bytes; as a data URI all formats

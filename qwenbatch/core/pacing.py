@@ -7,7 +7,7 @@ in which something was accepted, raises it. `Ramp` lets the number in flight gro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 LEAST_RATE = 0.05
 """Starts a second below which no throttle pushes the rate."""
@@ -44,8 +44,7 @@ RAMP_START = 4
 """How many may be in flight at once at the very start."""
 
 
-@dataclass(slots=True)
-class Spacing:
+class Spacing(msgspec.Struct):
     """Evenly spaced moments at `rate` a second (GCRA with a burst of one).
 
     However long nothing started, because nothing was to be done or the machine slept, no more
@@ -148,8 +147,7 @@ class Pace:
         self._bound = False
 
 
-@dataclass(slots=True)
-class Ramp:
+class Ramp(msgspec.Struct):
     """How many may be in flight: from a few to `most` within about a second.
 
     A throttle on the way stops the growth for as long as the rate is cut.

@@ -7,11 +7,12 @@ the same everywhere. What a name must be made safe from stands beside what is re
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from hashlib import sha256
 from string import Formatter
 from typing import TYPE_CHECKING
 from unicodedata import category, normalize
+
+import msgspec
 
 from qwenbatch.core.items import Fault
 from qwenbatch.errors import UsageError
@@ -86,8 +87,7 @@ _WHOLE_RULES: tuple[tuple[Callable[[str, list[str]], object], str, str], ...] = 
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(msgspec.Struct, frozen=True):
     """A parsed `--name`: literal texts, each followed by a field's name or None at the end.
 
     `suffix` is the `.png` that the name ends in, as it was written.

@@ -5,7 +5,6 @@ Limits and sizes are those that the service and the model behind it document.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from math import sqrt
 
@@ -71,8 +70,7 @@ class Picture(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return (self.height, self.width) if turned else (self.width, self.height)
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedPicture:
+class VerifiedPicture(msgspec.Struct, frozen=True):
     """A result that was read whole and found sound: its format, and its size in pixels."""
 
     format: str

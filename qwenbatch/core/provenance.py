@@ -6,17 +6,14 @@ It travels with a result as a *sidecar*, a JSON file beside it, or as texts insi
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from qwenbatch.core.items import MODEL
+from qwenbatch.core.keys import EditKey
 from qwenbatch.core.money import MicroUSD, usd
 from qwenbatch.core.standing import utc
-
-if TYPE_CHECKING:
-    from qwenbatch.core.keys import EditKey
 
 SIDECAR_MARK = "qwenbatch_sidecar"
 """The first key of a sidecar, by which it is known; its value is the form's version."""
@@ -29,8 +26,7 @@ MOST_SIDECAR_BYTES = 4 * 1024 * 1024
 _RESULT_END = re.compile(r"\.png(?:\.(?:jpg|webp|gif|bmp|tiff))?\Z", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Provenance:
+class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of an edit that is paid for.
 
     `source` is the picture's absolute path, or its URL without what only signs it (`is_url`);
@@ -55,8 +51,7 @@ class Provenance:
     seconds: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlacedFile:
+class PlacedFile(msgspec.Struct, frozen=True, kw_only=True):
     """A result's file: `path` relative to OUT as its file is named, its SHA-256."""
 
     path: str

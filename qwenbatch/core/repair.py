@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+
+import msgspec
 
 from qwenbatch.core.stops import ExitStatus
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Repair:
+class Repair(msgspec.Struct, frozen=True, kw_only=True):
     """What is in the ledger that was built anew.
 
     `rows` counts the rows that were read, by table. `broken` names the tables of which something

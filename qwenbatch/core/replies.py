@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
-if TYPE_CHECKING:
-    from qwenbatch.core.verdicts import Answer, Kind
+import msgspec
+
+from qwenbatch.core.verdicts import Answer, Kind
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(msgspec.Struct, frozen=True):
     """An HTTP answer came: as read, its raw body as far as it is kept, and what it means.
 
     `kind` is None where it is an edited picture.
@@ -21,16 +20,14 @@ class Answered:
     kind: Kind | None
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
+class Broken(msgspec.Struct, frozen=True):
     """No answer came. `kind` is unreachable if the body's last chunk was never handed over."""
 
     kind: Kind
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Withheld:
+class Withheld(msgspec.Struct, frozen=True):
     """The last chunk was held back, so nothing ran: the source `changed`, or leave had ended."""
 
     changed: bool = True

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
 
 from qwenbatch.core.retry import LOST_AFTER
 
@@ -25,16 +26,14 @@ class Trouble(StrEnum):
     """Anything else: it may work the next time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unfetched:
+class Unfetched(msgspec.Struct, frozen=True):
     """A result that could not be fetched, or not be verified."""
 
     trouble: Trouble
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Staged:
+class Staged(msgspec.Struct, frozen=True, kw_only=True):
     """A verified result in a temporary file, flushed. `path` is absolute; sizes in bytes, pixels.
 
     `extension` is that of the picture's format, such as `png` or `jpg`.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import msgspec
+from msgspec.structs import replace
 
 from qwenbatch.core.states import EditEvent
 from qwenbatch.core.verdicts import RETRIED_ONCE, Kind, Verdict, verdict_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryPolicy:
+class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """How often and how patiently an edit is tried in one run.
 
     `attempts` counts POSTs whose end is charged to the edit (throttles are not). Waits are drawn
@@ -21,16 +21,14 @@ class RetryPolicy:
     wait_max: float = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(msgspec.Struct, frozen=True):
     """What an edit has been through in this run."""
 
     charged: int = 0
     retried_once: frozenset[Kind] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class AfterAttempt:
+class AfterAttempt(msgspec.Struct, frozen=True):
     """What follows an attempt's end: the ledger's event, and if it goes on, after how long.
 
     `wait` is in seconds; None: this run does not send the edit again.

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
-from typing import TYPE_CHECKING
+
+import msgspec
 
 from qwenbatch.core.money import NOTHING, MicroUSD
 from qwenbatch.core.states import EditEvent
-
-if TYPE_CHECKING:
-    from datetime import date
 
 
 class Ruling(StrEnum):
@@ -36,8 +34,7 @@ def edit_event(*, paid: int, uncertain: int) -> EditEvent | None:
     return None if uncertain else EditEvent.SETTLED_UNPAID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
+class Chosen(msgspec.Struct, frozen=True, kw_only=True):
     """Which uncertain attempts are settled: those that fulfil all that is given.
 
     `edit` holds the first hexadecimal digits of an edit's key, `day` the UTC day of sending.
@@ -47,8 +44,7 @@ class Chosen:
     day: date | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
+class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     """What a settlement did.
 
     `recovered` attempts had been left in flight by a death. Of the edits that the settled

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
 
 from qwenbatch.core.money import MicroUSD, usd
-from qwenbatch.core.standing import utc
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from qwenbatch.core.standing import RunRecord
-    from qwenbatch.core.verdicts import Kind
+from qwenbatch.core.standing import RunRecord, utc
+from qwenbatch.core.verdicts import Kind
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Since:
+class Since(msgspec.Struct, frozen=True, kw_only=True):
     """What happened since a moment, in seconds since the epoch.
 
     `runs` began, ended or were going on since then, the latest first; `more_runs` are not listed.

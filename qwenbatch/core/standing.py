@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import msgspec
+from msgspec.structs import asdict
 
 from qwenbatch.core.money import MicroUSD, usd
 from qwenbatch.core.states import EditState
-from qwenbatch.core.summary import SCHEMA
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from qwenbatch.core.stops import ExitStatus, StopReason
-    from qwenbatch.core.summary import ItemCounts
-    from qwenbatch.core.verdicts import Kind
+from qwenbatch.core.stops import ExitStatus, StopReason
+from qwenbatch.core.summary import SCHEMA, ItemCounts
+from qwenbatch.core.verdicts import Kind
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRecord:
+class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A run as the ledger remembers it; times are in seconds since the epoch.
 
     What only a run's end tells is None where it did not end. `source` is its manifest's path.
@@ -54,8 +51,7 @@ class RunRecord:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(msgspec.Struct, frozen=True):
     """The process that holds a ledger's lock; `since` in ISO 8601. `pid` None: it did not sign."""
 
     pid: int | None = None
@@ -69,8 +65,7 @@ class Holder:
         return f"process {self.pid} on {self.host} since {self.since}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerStanding:
+class LedgerStanding(msgspec.Struct, frozen=True, kw_only=True):
     """A ledger's counts and money.
 
     `items` counts the rows of every manifest as its last run saw them, and `failures` those that

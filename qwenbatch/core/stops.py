@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from qwenbatch.core.verdicts import BREAKING, Kind
 
@@ -117,8 +118,7 @@ def exit_status(stop: StopReason | None, counts: ItemCounts) -> ExitStatus:
     return ExitStatus.SAVED
 
 
-@dataclass(frozen=True, slots=True)
-class Breaker:
+class Breaker(msgspec.Struct, frozen=True):
     """Counts attempts, as they are recorded, that end in a breaking kind without a break."""
 
     row: int = 0

@@ -6,7 +6,8 @@ A key stands in its URL as it is: nothing is percent-encoded or decoded, `?` and
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 SCHEMES = ("s3", "gs", "az")
 """The stores that are known: Amazon's S3 and what speaks like it, Google's, Azure's."""
@@ -20,8 +21,7 @@ MOST_KEY_BYTES = 1024
 """UTF-8 bytes of a key: what S3, Google and Azure take."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoreUrl:
+class StoreUrl(msgspec.Struct, frozen=True):
     """An object, or a folder of them: a key without `/` at its ends; an empty one is the bucket."""
 
     scheme: str

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec.structs import asdict
 
 from qwenbatch.core.money import NOTHING, MicroUSD, usd
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from qwenbatch.core.stops import ExitStatus, StopReason
+from qwenbatch.core.stops import ExitStatus, StopReason
 
 SCHEMA = 1
 """The version of the JSON object."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ItemCounts:
+class ItemCounts(msgspec.Struct, frozen=True, kw_only=True):
     """Every item of a manifest is in exactly one count, but `reused`, which is part of `saved`."""
 
     total: int = 0
@@ -30,16 +28,14 @@ class ItemCounts:
     pending: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EditCounts:
+class EditCounts(msgspec.Struct, frozen=True, kw_only=True):
     """What this run sent: attempts (permits used), and how many of them were paid."""
 
     attempts: int = 0
     paid: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
     """Money. `spent` is this run's; `exposure` and `maybe_twice` this manifest's edits'."""
 
     spent: MicroUSD = NOTHING
@@ -48,8 +44,7 @@ class Cost:
     ledger_total: MicroUSD = NOTHING
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
+class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     """What a run would send and cost; `left` is what the caps leave, None without a cap."""
 
     edits: int
@@ -57,8 +52,7 @@ class Estimate:
     left: MicroUSD | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """How a run, or a check, ended."""
 
     run: str
@@ -67,7 +61,7 @@ class Summary:
     items: ItemCounts
     edits: EditCounts
     cost: Cost
-    failures: Mapping[str, int] = field(default_factory=dict)
+    failures: Mapping[str, int] = msgspec.field(default_factory=dict)
     seconds: float = 0.0
     estimate: Estimate | None = None
 

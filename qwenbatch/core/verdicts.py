@@ -7,10 +7,11 @@ within the answer's own message alone, never by searching the whole body.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,16 +90,14 @@ BREAKING = frozenset(
 """Kinds that count towards the breaker; throttles neither count nor reset it, the rest reset it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(msgspec.Struct, frozen=True):
     """What the service says that it made: pixels, or None where it does not say."""
 
     width: int | None = None
     height: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """An HTTP answer, read but not judged.
 
     `inner_status` is the status that the body states, if it states one; `plain_error` is true for
@@ -114,12 +113,11 @@ class Answer:
     plain_error: bool = False
     activity: bool = False
     request_id: str = ""
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = msgspec.field(default_factory=Usage)
     retry_after: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """One way to know a kind. Whatever is given must hold; what is empty does not count.
 
     A code that ends in `*` stands for all that begin so; a phrase is looked for in the message,

@@ -8,18 +8,18 @@ again, free of charge; after it, a file that has the digest is adopted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, assert_never
 from weakref import WeakValueDictionary
 
 import anyio
+import msgspec
 from msgspec.structs import replace
 
 from qwenbatch.core.events import FetchFailed, ResultLost, ResultSaved
 from qwenbatch.core.occupancy import REFUSALS, Claim, Occupant, claim
 from qwenbatch.core.paths import fold
-from qwenbatch.core.placements import Displaced, Placement, Preparation, Saved
+from qwenbatch.core.placements import Displaced, PaidEdit, Placement, Preparation, Saved
 from qwenbatch.core.results import Staged, Trouble, Unfetched, is_lost, most_hopeful
 from qwenbatch.core.retry import FETCH_WAITS
 from qwenbatch.engine.shield import unbroken
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from qwenbatch.core.holdings import Claimed, Holding
     from qwenbatch.core.keys import EditKey
-    from qwenbatch.core.placements import PaidEdit
     from qwenbatch.engine.ports import (
         Clock,
         Fetcher,
@@ -45,8 +44,7 @@ LOCKS = 256
 """Locks that all paths share: enough that two paths seldom wait for each other."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
+class _Job(msgspec.Struct, frozen=True):
     """An edit that is being placed, and how."""
 
     edit: PaidEdit

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import count
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import anyio
+import msgspec
 
-from qwenbatch.core.events import Planned, Proxied, RunOpened
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from qwenbatch.core.canary import Canary
-    from qwenbatch.core.events import Event
-    from qwenbatch.core.summary import Estimate, Summary
-    from qwenbatch.errors import QwenbatchError
+from qwenbatch.core.canary import Canary
+from qwenbatch.core.events import Event, Planned, Proxied, RunOpened
+from qwenbatch.core.summary import Estimate, Summary
+from qwenbatch.errors import QwenbatchError
 
 BEAT = 0.5
 """Seconds for which a viewer is kept waiting for something to see."""
@@ -35,16 +31,14 @@ MOST_VIEWERS = 8
 """Viewers at once; of more, the first is forgotten."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(msgspec.Struct, frozen=True):
     """What a person is asked: whether to pay so much, or whether the rest may follow."""
 
     number: int
     about: Estimate | Sequence[Canary]
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(msgspec.Struct, frozen=True):
     """How a run ended: its summary, or what kept it from beginning; or a defect's words."""
 
     summary: Summary | None = None
@@ -52,8 +46,7 @@ class Ended:
     defect: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(msgspec.Struct, frozen=True):
     """What there is to see since the viewer looked last."""
 
     events: tuple[Event, ...] = ()

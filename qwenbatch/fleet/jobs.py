@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import anyio
+import msgspec
 
-from qwenbatch.fleet.messages import Conduct, Errand, Finished, Outcome
+from qwenbatch.fleet.messages import Conduct, Errand, Finished, Outcome, Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from qwenbatch.core.plan import Conducted, Edit
-    from qwenbatch.fleet.messages import Place
 
 ERRANDS_PER_FENCE = 1 << 40
 """Numbers between two lives of a keeper, so that none is ever used again."""
 
 
-@dataclass(eq=False, slots=True)
-class _Job:
+class _Job(msgspec.Struct, eq=False):
     task: Conduct | Place
-    done: anyio.Event = field(default_factory=anyio.Event)
+    done: anyio.Event = msgspec.field(default_factory=anyio.Event)
     finished: Finished | None = None
 
 

@@ -7,12 +7,12 @@ that a lease, the governor and the books are never seen half changed.
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING, assert_never
 
 import anyio
+import msgspec
 
 from qwenbatch.core.plan import Conducted
 from qwenbatch.errors import QwenbatchError, UsageError
@@ -53,8 +53,7 @@ GIVING_UP = 5.0
 """Seconds that workers have, after the second signal, to say what they had in flight."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fleet:
+class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     """What is the same for all workers of a run: where edits are sent, and how many at once."""
 
     run: str

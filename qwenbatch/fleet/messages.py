@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+import msgspec
 
-    from qwenbatch.core.attempts import AttemptEnd, AttemptId, PermitRequest
-    from qwenbatch.core.events import Event
-    from qwenbatch.core.keys import EditKey
-    from qwenbatch.core.plan import Edit
-    from qwenbatch.core.verdicts import Kind
-    from qwenbatch.errors import QwenbatchError
+from qwenbatch.core.attempts import AttemptEnd, AttemptId, PermitRequest
+from qwenbatch.core.events import Event
+from qwenbatch.core.keys import EditKey
+from qwenbatch.core.plan import Edit
+from qwenbatch.core.verdicts import Kind
+from qwenbatch.errors import QwenbatchError
 
 # ---------------------------------------------------------------------- what a worker is to do
 
 
-@dataclass(frozen=True, slots=True)
-class Conduct:
+class Conduct(msgspec.Struct, frozen=True):
     """Send an edit, to the end of its life."""
 
     edit: Edit
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """Bring a paid edit's result to its paths."""
 
     key: EditKey
@@ -35,8 +32,7 @@ class Place:
     waits: tuple[float, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Errand:
+class Errand(msgspec.Struct, frozen=True):
     """One handing-out of something to do; its number is never used again."""
 
     number: int
@@ -58,31 +54,27 @@ class Outcome(StrEnum):
 # ---------------------------------------------------------------------- what a worker tells
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True):
     """A permit for one POST, in an errand."""
 
     errand: int
     request: PermitRequest
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(msgspec.Struct, frozen=True):
     """How an attempt ended; it is in the worker's own spool already."""
 
     ended: AttemptEnd
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(msgspec.Struct, frozen=True):
     """A permit that was not used."""
 
     key: EditKey
     attempt: AttemptId
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(msgspec.Struct, frozen=True):
     """What pace, breaker and brake are to know of an attempt's end."""
 
     kind: Kind | None
@@ -105,8 +97,7 @@ class BookCall(StrEnum):
     EMBEDDED_TEXTS = "embedded_texts"
 
 
-@dataclass(frozen=True, slots=True)
-class Book:
+class Book(msgspec.Struct, frozen=True):
     """A call of the keeper's books, in an errand."""
 
     errand: int
@@ -114,15 +105,13 @@ class Book:
     arguments: tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(msgspec.Struct, frozen=True):
     """An event for whoever watches the run."""
 
     event: Event
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(msgspec.Struct, frozen=True):
     """An errand's end; `value` is what its task returned, `error` what ended it."""
 
     errand: int
@@ -135,16 +124,14 @@ class Finished:
 Message: TypeAlias = Ask | End | Release | Heard | Book | Told | Finished
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """A message with its number, by which it is answered, once."""
 
     number: int
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What came of a call; an error of ours is raised where it was made."""
 
     number: int
@@ -155,8 +142,7 @@ class Answer:
 # ---------------------------------------------------------------------- hello, and from then on
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hello:
+class Hello(msgspec.Struct, frozen=True, kw_only=True):
     """A worker that wants a lease.
 
     `reports` are records of its spools, in their own form; `flying` what it has in flight.
@@ -170,8 +156,7 @@ class Hello:
     refusal: QwenbatchError | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Welcome:
+class Welcome(msgspec.Struct, frozen=True, kw_only=True):
     """A lease: its fence, its time in seconds, and where edits are sent."""
 
     fence: int
@@ -180,8 +165,7 @@ class Welcome:
     gateway: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
+class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker has for the keeper.
 
     `got` are the answers, `taken` the errands that arrived; `want` is how many more errands it has
@@ -196,8 +180,7 @@ class Exchange:
     again: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """What the keeper has for a worker.
 
     `gone`: the lease is over, and a new one is to be asked for. `stopping`: no new POST may be

@@ -16,14 +16,16 @@ its worker's next hello claims it, its report lands it, and the time of a lease 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import anyio
+import msgspec
 
 from qwenbatch.core.attempts import AttemptEnd, CapRefusal, Permit, PermitAnswer, PermitRequest
 from qwenbatch.core.events import AttemptEnded
-from qwenbatch.core.money import NOTHING
+from qwenbatch.core.keys import EditKey
+from qwenbatch.core.money import NOTHING, MicroUSD
+from qwenbatch.core.plan import Edit
 from qwenbatch.core.states import EditEvent
 from qwenbatch.core.verdicts import Kind
 
@@ -31,22 +33,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from qwenbatch.core.attempts import AttemptId
-    from qwenbatch.core.keys import EditKey
     from qwenbatch.core.leases import LeaseTable
-    from qwenbatch.core.money import MicroUSD
-    from qwenbatch.core.plan import Edit
     from qwenbatch.fleet.ports import Books, Governor, Report
 
 _CUT_OFF = "its worker was not heard of any more"
 
 
-@dataclass(slots=True)
-class _Flight:
+class _Flight(msgspec.Struct):
     key: EditKey
     edit: Edit | None
     price: MicroUSD
     errand: int | None = None
-    landed: anyio.Event = field(default_factory=anyio.Event)
+    landed: anyio.Event = msgspec.field(default_factory=anyio.Event)
     event: EditEvent | None = None
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.from_thread
+import msgspec
 
 from qwenbatch.core.attempts import Permit, StateRefusal
 from qwenbatch.core.leases import WORKERS_SHARE
@@ -35,8 +35,7 @@ if TYPE_CHECKING:
     from qwenbatch.fleet.wire import Wire
 
 
-@dataclass(slots=True)
-class Doing:
+class Doing(msgspec.Struct):
     """An errand that is being done."""
 
     number: int

@@ -7,10 +7,10 @@ awaited and kept in the spool, what has not been sent is dropped, for the keeper
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import msgspec
 
 from qwenbatch.core.plan import Conducted
 from qwenbatch.errors import QwenbatchError
@@ -35,8 +35,7 @@ HANDS_PER_SLOT = 2
 """Errands that are under way for each edit in flight: one is made ready while another flies."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Self:
+class Self(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker says of itself."""
 
     worker: str

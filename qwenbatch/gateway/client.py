@@ -7,11 +7,13 @@ and it rules out what a kept connection brings: a server that closes it just as 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol, Self
 
 import anyio
+import msgspec
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+from msgspec.structs import replace
 from yarl import URL
 
 from qwenbatch.core.replies import Answered, Broken, Withheld
@@ -27,7 +29,7 @@ from qwenbatch.gateway.secret_header import SecretHeader
 from qwenbatch.gateway.upload import Upload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from types import TracebackType
 
     from qwenbatch.core.replies import Reply
@@ -58,14 +60,13 @@ class Album(Protocol):
         """It came whole: make it durable. The URL under which it is found."""
 
 
-@dataclass(slots=True)
-class _Heard:
+class _Heard(msgspec.Struct):
     """What of an answer has come so far, but for a picture that was lifted out of it."""
 
     lifter: Lifter
     status: int | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytearray = field(default_factory=bytearray)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
+    body: bytearray = msgspec.field(default_factory=bytearray)
     picture_bytes: int = 0
     picture_url: str | None = None
 

@@ -6,23 +6,23 @@ of which is the trigger; its answer is read within bounds and judged by one tabl
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
+
+from qwenbatch.core.limits import Limits
+from qwenbatch.core.money import MicroUSD
+from qwenbatch.core.verdicts import Rule
 from qwenbatch.gateway.secret_header import SecretHeader
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from qwenbatch.core.limits import Limits
-    from qwenbatch.core.money import MicroUSD
     from qwenbatch.core.subscription_key import SubscriptionKey
-    from qwenbatch.core.verdicts import Answer, Rule
+    from qwenbatch.core.verdicts import Answer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What an edit asks for, but for its picture."""
 
     instruction: str
@@ -31,8 +31,7 @@ class Order:
     take: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(msgspec.Struct, frozen=True):
     """A request's body around its picture: what goes before it, and behind it, the trigger.
 
     No server may be able to make an edit of a body that lacks its `tail`.
@@ -67,8 +66,7 @@ class Reading(Protocol):
         """What an answer says; `now` is in seconds since the epoch. It never raises."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyHeader:
+class KeyHeader(msgspec.Struct, frozen=True, kw_only=True):
     """How a key is shown; `needed`: nobody is let in without one."""
 
     name: str
@@ -83,8 +81,7 @@ class KeyHeader:
         return {self.name: SecretHeader(words)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Door:
+class Door(msgspec.Struct, frozen=True, kw_only=True):
     """A way to the model.
 
     `endpoint` is the whole one that is documented; None where everybody has another. `price` is
@@ -101,7 +98,7 @@ class Door:
     frame: Framing
     read: Reading
     rules: tuple[Rule, ...] = ()
-    headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    headers: Mapping[str, str] = msgspec.field(default_factory=lambda: MappingProxyType({}))
     pictures: frozenset[str] = frozenset()
     picture_urls: frozenset[str] = frozenset()
 

@@ -8,10 +8,10 @@ All else is PASSING.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TypeAlias
 
 import anyio
+import msgspec
 from aiohttp import ClientConnectorError, ThreadedResolver
 from yarl import URL
 
@@ -206,8 +206,7 @@ class ResultFetcher:
         return _hopeless(f"it is larger than {self._limits.size} bytes")
 
 
-@dataclass(frozen=True, slots=True)
-class _Redirect:
+class _Redirect(msgspec.Struct, frozen=True):
     location: str
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FetchLimits:
+class FetchLimits(msgspec.Struct, frozen=True, kw_only=True):
     """The bounds of one fetch. Sizes are in bytes, times in seconds.
 
     At least `window_bytes` must come in each `window`; `redirects` is how many are followed.

@@ -6,9 +6,10 @@ import socket
 import ssl
 import threading
 from contextlib import closing
-from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import urlsplit
+
+import msgspec
 
 SECONDS = 10.0
 """The longest that the look-up, and each try to connect, may take."""
@@ -19,8 +20,7 @@ MOST_ADDRESSES = 4
 _Address: TypeAlias = tuple[int, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Reached:
+class Reached(msgspec.Struct, frozen=True):
     """A connection was made. `tls` is the protocol's version, None over plain http."""
 
     host: str
@@ -28,8 +28,7 @@ class Reached:
     tls: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Unreached:
+class Unreached(msgspec.Struct, frozen=True):
     """No connection was made, and why."""
 
     host: str

@@ -7,8 +7,9 @@ doubt. So the key is taken out before anything of an answer is handed on.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from qwenbatch.core.subscription_key import SubscriptionKey

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
+
+import msgspec
 
 from qwenbatch.imaging.look import look
 
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
     from qwenbatch.core.pictures import Picture
 
 
-@dataclass(frozen=True, slots=True)
-class Copied:
+class Copied(msgspec.Struct, frozen=True):
     """A picture's own size in pixels, upright, and its copies as WebP in the order asked for."""
 
     width: int

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
+import msgspec
+
+from qwenbatch.core.pictures import Picture
 from qwenbatch.core.sources import Problem
 from qwenbatch.errors import PictureError
 from qwenbatch.imaging.look import look
@@ -13,14 +15,12 @@ from qwenbatch.imaging.look import look
 if TYPE_CHECKING:
     from io import RawIOBase
 
-    from qwenbatch.core.pictures import Picture
 
 _PIECE_BYTES: Final = 256 * 1024
 """Small enough to lie in a core's cache from the reading to the hashing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Examined:
+class Examined(msgspec.Struct, frozen=True):
     """The SHA-256 (32 bytes) and length of a file, and either its picture or its problem."""
 
     sha256: bytes

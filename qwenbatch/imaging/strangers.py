@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from qwenbatch.errors import PictureError
 
@@ -21,8 +22,7 @@ _HEIC: Final = frozenset(
 _AVIF: Final = frozenset((b"avif", b"avis"))
 
 
-@dataclass(frozen=True, slots=True)
-class _Mark:
+class _Mark(msgspec.Struct, frozen=True):
     offset: int
     magic: bytes
     what: str

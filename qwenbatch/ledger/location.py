@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 from qwenbatch.errors import LedgerError
 from qwenbatch.ledger import database
@@ -30,8 +31,7 @@ class Note(Protocol):
         """Make it, durably but for its folder; False if another has come to lie there."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileNote:
+class FileNote(msgspec.Struct, frozen=True):
     """A note in a folder."""
 
     path: Path
@@ -59,8 +59,7 @@ class FileNote:
         return True
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(msgspec.Struct, frozen=True):
     """A ledger's file, and the note in OUT that leads to it (`None`: it lies in OUT itself).
 
     `out` is OUT, as its owner would write it.
@@ -198,8 +197,7 @@ def locate_damaged_beside(note: Note, out: str, asked: Path | None) -> Location:
     return Location(file, note, out)
 
 
-@dataclass(frozen=True, slots=True)
-class _Remembered:
+class _Remembered(msgspec.Struct, frozen=True):
     id: str
     path: str
 

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+import msgspec
+
 from qwenbatch.core.attempts import AttemptId
+from qwenbatch.core.keys import EditKey
 from qwenbatch.core.stops import StopReason
 from qwenbatch.ledger import intake
 from qwenbatch.ledger.database import all_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     import apsw
 
-    from qwenbatch.core.keys import EditKey
     from qwenbatch.ledger.spool import Spooled
 
 
-@dataclass(frozen=True, slots=True)
-class Resumed:
+class Resumed(msgspec.Struct, frozen=True):
     """A run as its earlier life left it: what it had in flight, and why it had stopped, if so."""
 
     number: int

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
 from difflib import get_close_matches
+
+import msgspec
 
 from qwenbatch.errors import ManifestError
 from qwenbatch.manifest.column_names import RENAME, column_meant, folded, unknown_column
@@ -15,8 +16,7 @@ _SEPARATORS = (",", ";", "\t")
 _NO_COLUMN = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(msgspec.Struct, frozen=True):
     """Where each column stands.
 
     `ours` gives the index of each of `COLUMNS`, in their order, -1 where there is none; `extras`

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from qwenbatch.core.items import Fault
 
@@ -13,8 +14,7 @@ _is_base64_start = re.compile(r"[A-Za-z0-9+/]*={0,2}").fullmatch
 _PROBE = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Inline:
+class Inline(msgspec.Struct, frozen=True):
     """A data URI's media type, and the place of its base64 text in the line, in bytes."""
 
     mime: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from qwenbatch.core.items import BadRow, Fault, Row, RowDefaults
 from qwenbatch.core.paths import OWN_FOLDER
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
 _DIGITS = re.compile(r"[0-9]+")
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(msgspec.Struct, frozen=True):
     """A picture, or a place that may hide some: its path relative to the folder, or its fault."""
 
     place: str

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
+import msgspec
+
+from qwenbatch.core.items import RowDefaults
 from qwenbatch.core.paths import OWN_FOLDER
 from qwenbatch.errors import ManifestError
 from qwenbatch.manifest.csv_rows import csv_header, csv_rows
@@ -20,11 +22,10 @@ from qwenbatch.manifest.missing import refuse_missing
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qwenbatch.core.items import BadRow, Row, RowDefaults
+    from qwenbatch.core.items import BadRow, Row
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(msgspec.Struct, frozen=True):
     """Where items come from. Each iteration reads it anew, from its start, as a stream.
 
     `path` and `base` are absolute; `base` is the folder that relative images are relative to.

@@ -6,8 +6,9 @@ Judged strictly: whatever it asks for that this program does not send is refused
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from qwenbatch.core.items import MODEL, Fault
 
@@ -16,8 +17,7 @@ _BODY = frozenset({"model", "input", "parameters"})
 _is_sent_as_it_is = re.compile(r"(?:https?://|data:)", re.IGNORECASE).match
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(msgspec.Struct, frozen=True):
     """What a request body asks for, each field None where it does not say; and its faults."""
 
     image: str | None = None

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from qwenbatch.core.items import ObjectSource, Row
 from qwenbatch.core.paths import OWN_FOLDER
+from qwenbatch.core.store_url import StoreUrl
 from qwenbatch.manifest.fields import Stated, judge
 from qwenbatch.manifest.picture_names import is_picture_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterator
 
     from qwenbatch.core.items import BadRow, RowDefaults
-    from qwenbatch.core.store_url import StoreUrl
 
 _OWN = OWN_FOLDER + "/"
 
 
-@dataclass(frozen=True, slots=True)
-class StoreFolder:
+class StoreFolder(msgspec.Struct, frozen=True):
     """A folder in a store, and how it is looked at.
 
     `listed` gives the keys of the objects in it, relative to it, in the order of their bytes;

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
+import msgspec
+
+from qwenbatch.core.items import RowDefaults
 from qwenbatch.core.paths import OWN_FOLDER
+from qwenbatch.core.store_url import StoreUrl
 from qwenbatch.errors import ManifestError
 from qwenbatch.manifest.csv_rows import csv_header, csv_rows
 from qwenbatch.manifest.file_kind import ManifestKind, file_kind
 from qwenbatch.manifest.jsonl_rows import jsonl_rows
 from qwenbatch.manifest.lines import Lines
-from qwenbatch.manifest.store_rows import store_rows
+from qwenbatch.manifest.store_rows import StoreFolder, store_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-    from qwenbatch.core.items import BadRow, Row, RowDefaults
-    from qwenbatch.core.store_url import StoreUrl
-    from qwenbatch.manifest.store_rows import StoreFolder
+    from qwenbatch.core.items import BadRow, Row
 
 FILES = frozenset({".csv", ".tsv", ".jsonl", ".ndjson"})
 """What a manifest's name ends in; any other place in a store is a folder."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredManifest:
+class StoredManifest(msgspec.Struct, frozen=True):
     """A manifest file in a store. Each iteration reads its copy anew, as a stream.
 
     `path` is its URL; relative images are relative to the folder in which that lies. Iterating
@@ -64,8 +64,7 @@ class StoredManifest:
                 assert_never(self.kind)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredFolder:
+class StoredFolder(msgspec.Struct, frozen=True):
     """A folder in a store. Each iteration lists it anew. Raises what looking at it raises."""
 
     folder: StoreFolder

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from qwenbatch.core.events import Event, ResultSaved, RowRefused, RowWarned
 from qwenbatch.core.plain_urls import without_queries
@@ -15,8 +15,7 @@ MOST_IN_FULL = 20
 _MOST_REASON = 400
 
 
-@dataclass(slots=True)
-class _Tally:
+class _Tally(msgspec.Struct):
     most: int | None
     told: int = 0
     more: int = 0

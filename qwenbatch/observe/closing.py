@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 from rich.text import Text
 
 from qwenbatch.core.money import dollars
@@ -14,13 +14,13 @@ from qwenbatch.core.verdicts import Kind
 from qwenbatch.observe.amounts import number_of, span
 from qwenbatch.observe.bad_end import MOST_PATH
 from qwenbatch.observe.plain_text import plain
+from qwenbatch.observe.terminal import Terminal
 from qwenbatch.observe.words import KIND_WORDS, STOP_WORDS, Words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from qwenbatch.core.summary import Estimate, Summary
-    from qwenbatch.observe.terminal import Terminal
 
 MOST_KINDS = 3
 """So many kinds of failure are told in words; the others are counted."""
@@ -58,8 +58,7 @@ def closing_summary(
             page.copied("next", command_again)
 
 
-@dataclass(frozen=True, slots=True)
-class _Page:
+class _Page(msgspec.Struct, frozen=True):
     console: Terminal
 
     def line(self, text: str, style: str = "") -> None:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+import msgspec
 from rich.text import Text
 
 from qwenbatch.core.audit import FindingKind
 from qwenbatch.core.money import dollars
 from qwenbatch.observe.amounts import number_of
 from qwenbatch.observe.plain_text import plain
+from qwenbatch.observe.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from qwenbatch.core.audit import Audit, DayTotals, Finding
     from qwenbatch.core.diagnosis import Check
-    from qwenbatch.observe.terminal import Terminal
 
 MOST_SHOWN = 20
 """So many findings of one kind are shown to a person; `--json` lists more."""
@@ -26,8 +26,7 @@ MOST_SHOWN = 20
 _MOST_LINE = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class _Words:
+class _Words(msgspec.Struct, frozen=True):
     noun: str
     means: str
     advice: str
@@ -116,8 +115,7 @@ def tell_checks(checks: Sequence[Check], *, console: Terminal) -> None:
             page.line(f"      {'':{width}}  {check.advice}", "bold")
 
 
-@dataclass(frozen=True, slots=True)
-class _Page:
+class _Page(msgspec.Struct, frozen=True):
     console: Terminal
 
     def line(self, text: str, style: str = "") -> None:

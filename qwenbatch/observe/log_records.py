@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
 from enum import Enum
+from functools import cache
 from types import MappingProxyType
 from typing import Any, TypeAlias
+
+import msgspec
 
 from qwenbatch.core.events import (
     AttemptEnded,
@@ -70,14 +72,22 @@ def level_of(event: Event) -> str:
             return _WARNINGS.get(type(event), "info")
 
 
-def _fields_of(value: Any) -> dict[str, Plain]:
+def _fields_of(value: msgspec.Struct) -> dict[str, Plain]:
     record: dict[str, Plain] = {}
-    for field in fields(value):
-        part = getattr(value, field.name)
-        # Micro-dollars are plain integers once they run: only the field's type tells them apart.
-        is_money = MicroUSD.__name__ in str(field.type)
-        record[field.name] = usd(part) if is_money and part is not None else _plain(part)
+    for name, is_money in _shape(type(value)):
+        part = getattr(value, name)
+        record[name] = usd(part) if is_money and part is not None else _plain(part)
     return record
+
+
+@cache
+def _shape(kind: type[msgspec.Struct]) -> tuple[tuple[str, bool], ...]:
+    """The fields of such values, and whether each is money.
+
+    Micro-dollars are plain integers once they run: only the field's type tells them apart.
+    """
+    found = msgspec.structs.fields(kind)
+    return tuple((field.name, MicroUSD.__name__ in str(field.type)) for field in found)
 
 
 def _plain(value: Any) -> Plain:  # noqa: PLR0911 - one return a type
@@ -96,7 +106,7 @@ def _plain(value: Any) -> Plain:  # noqa: PLR0911 - one return a type
             return {str(name): _plain(part) for name, part in value.items()}
         case tuple() | list():
             return [_plain(part) for part in value]
-        case _ if is_dataclass(value):
+        case msgspec.Struct():
             return _fields_of(value)
         case _:
             return _plain(str(value))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -13,6 +13,7 @@ from qwenbatch.core.money import dollars
 from qwenbatch.core.plain_urls import without_queries
 from qwenbatch.observe.amounts import number_of, per_second, span
 from qwenbatch.observe.plain_text import plain
+from qwenbatch.observe.view import View
 from qwenbatch.observe.words import KIND_WORDS, bound_words
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console, ConsoleOptions, RenderResult
 
-    from qwenbatch.observe.view import Failure, View
+    from qwenbatch.observe.view import Failure
 
 _GOOD, _BAD, _DOUBT, _QUIET, _STRONG = "green", "red", "yellow", "dim", "bold"
 _WIDEST_BAR = 60
@@ -28,8 +29,7 @@ _NARROW = 60
 _SHOWN_FAILURES = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Painting:
+class Painting(msgspec.Struct, frozen=True):
     """What the live area shows of a view; rich asks it anew at each width."""
 
     view: View
@@ -55,8 +55,7 @@ class Painting:
             yield brush.line(failure_words(failure, most_name=options.max_width // 2), _BAD)
 
 
-@dataclass(frozen=True, slots=True)
-class _Brush:
+class _Brush(msgspec.Struct, frozen=True):
     width: int
     encoding: str
 

@@ -6,8 +6,9 @@ Items are counted by state: an event of an edit tells how many of them share it.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
+
+from msgspec.structs import replace
 
 from qwenbatch.core.events import (
     AttemptEnded,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 from rich.text import Text
 
 from qwenbatch.core.money import dollars
@@ -13,20 +13,19 @@ from qwenbatch.observe.amounts import number_of
 from qwenbatch.observe.plain_text import plain
 from qwenbatch.observe.run_facts import facts_of_run
 from qwenbatch.observe.since import lines_since
+from qwenbatch.observe.terminal import Terminal
 from qwenbatch.observe.words import KIND_WORDS
 
 if TYPE_CHECKING:
     from qwenbatch.core.since import Since
     from qwenbatch.core.standing import LedgerStanding
-    from qwenbatch.observe.terminal import Terminal
 
 _MOST_PATH = 4096
 
 _SANDBOX = "sandbox"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Remedies:
+class Remedies(msgspec.Struct, frozen=True, kw_only=True):
     """The commands that end an exposure; `resend` None: no run is known that could."""
 
     settle: str
@@ -63,8 +62,7 @@ def tell_standing(
         _tell_runs(page, standing)
 
 
-@dataclass(frozen=True, slots=True)
-class _Page:
+class _Page(msgspec.Struct, frozen=True):
     console: Terminal
 
     def line(self, text: str, style: str = "") -> None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import msgspec
 
-if TYPE_CHECKING:
-    from qwenbatch.core.events import Planned, RunOpened, Stopping
-    from qwenbatch.core.money import MicroUSD
-    from qwenbatch.core.summary import ItemCounts, Summary
-    from qwenbatch.core.verdicts import Kind
-    from qwenbatch.observe.bounds import Bound
+from qwenbatch.core.events import Planned, RunOpened, Stopping
+from qwenbatch.core.money import MicroUSD
+from qwenbatch.core.summary import ItemCounts, Summary
+from qwenbatch.core.verdicts import Kind
+from qwenbatch.observe.bounds import Bound
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(msgspec.Struct, frozen=True):
     """Something that went wrong. `what` is an image, a path or a key, `message` the reason."""
 
     what: str
@@ -23,8 +20,7 @@ class Failure:
     again_in: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class View(msgspec.Struct, frozen=True, kw_only=True):
     """How the run stands at one moment; rates are per second, times in seconds.
 
     `rate_now` and `rate_overall` count edits that were paid, or, in a run that sends nothing,

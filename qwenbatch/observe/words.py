@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, assert_never
+
+import msgspec
 
 from qwenbatch.core.stops import StopReason
 from qwenbatch.core.verdicts import Kind
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
     from qwenbatch.observe.view import View
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(msgspec.Struct, frozen=True):
     """What something means, and the advice that goes with it; both without a full stop."""
 
     means: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+
+import msgspec
 
 from qwenbatch.core.paths import OWN_FOLDER
 
@@ -15,8 +16,7 @@ REPLACED = f"{OWN_FOLDER}/replaced"
 _GROUP_AND_OTHERS = 0o077
 
 
-@dataclass(frozen=True, slots=True)
-class OutFolders:
+class OutFolders(msgspec.Struct, frozen=True):
     """OUT, and what of ours is in it."""
 
     out: Path

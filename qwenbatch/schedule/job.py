@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import time
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from datetime import time
-    from pathlib import Path
+import msgspec
 
 DRAIN_MARGIN = 180
 """Seconds beyond the gateway's time-out in which results are fetched and the summary is written."""
@@ -18,8 +16,7 @@ MOST_DELAY = 300
 DAY_MINUTES = 24 * 60
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScheduledJob:
+class ScheduledJob(msgspec.Struct, frozen=True, kw_only=True):
     """A job file that is run every day.
 
     All paths are absolute. `program` is the command with the words before its own arguments;

@@ -8,12 +8,13 @@ import shlex
 import signal
 import sys
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import anyio
+import msgspec
 
 from qwenbatch.core.canary import all_saved
 from qwenbatch.core.money import dollars
@@ -26,7 +27,6 @@ from qwenbatch.wiring.telemetry import telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from qwenbatch.core.canary import Canary
     from qwenbatch.core.events import Event
@@ -42,8 +42,7 @@ TICK = 1.0
 """Seconds between two looks at whether a plain line is due."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DisplaySettings:
+class DisplaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """What a person or a program wants to see."""
 
     json: bool = False

@@ -6,11 +6,12 @@ import json
 import os
 import shlex
 import shutil
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import msgspec
+from msgspec.structs import replace
 from yarl import URL
 
 from qwenbatch.core.diagnosis import Check, diagnosis_json, diagnosis_status
@@ -31,7 +32,7 @@ from qwenbatch.wiring.looking import looked_at, printed
 from qwenbatch.wiring.machine import machine_checks
 from qwenbatch.wiring.opening import network_file_system
 from qwenbatch.wiring.outs import out_at
-from qwenbatch.wiring.places import absolute, stores_here
+from qwenbatch.wiring.places import Place, absolute, stores_here
 from qwenbatch.wiring.proxies import proxies_told
 from qwenbatch.wiring.settings import api_key
 
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from qwenbatch.gateway.door import Door
     from qwenbatch.gateway.proxies import Proxy
     from qwenbatch.gateway.reach import Reached
-    from qwenbatch.wiring.places import Place
 
 RESULTS_PER_SLOT = 3
 """Results on their way, for each edit in flight: that one, and the two that may wait."""
@@ -51,8 +51,7 @@ RESULTS_PER_SLOT = 3
 _GROUP_AND_OTHERS = 0o077
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patient:
+class Patient(msgspec.Struct, frozen=True, kw_only=True):
     """What is looked at: the service, OUT or (None) the folder at hand, its ledger.
 
     `gateway` is its URL, None where the documented one is meant.

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
+from msgspec.structs import replace
+
 from qwenbatch import __version__
+from qwenbatch.core.attempts import AttemptId
 from qwenbatch.core.events import Planned
+from qwenbatch.core.keys import EditKey
 from qwenbatch.core.leases import LeaseTable
 from qwenbatch.core.money import MicroUSD
 from qwenbatch.core.stops import StopReason
@@ -24,11 +29,9 @@ from qwenbatch.wiring.fleet_books import FleetBooks
 from qwenbatch.wiring.sole import sole_error
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
 
-    from qwenbatch.core.attempts import AttemptId
-    from qwenbatch.core.keys import EditKey
     from qwenbatch.core.plan import Edit, KeyedRow
     from qwenbatch.engine.governor import Governor
     from qwenbatch.gateway.proxies import Proxies
@@ -61,8 +64,7 @@ class Crew(Protocol):
         """Have workers call this keeper while the context that is returned is held."""
 
 
-@dataclass(frozen=True, slots=True)
-class Earlier:
+class Earlier(msgspec.Struct, frozen=True):
     """What an earlier life of this run left."""
 
     flying: Mapping[AttemptId, EditKey]

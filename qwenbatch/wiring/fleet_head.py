@@ -15,10 +15,10 @@ import asyncio
 import os
 import traceback
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import msgspec
 
 from qwenbatch.errors import QwenbatchError
 from qwenbatch.fleet import cluster
@@ -26,6 +26,7 @@ from qwenbatch.fleet.audience import Audience, Ended, Seen
 from qwenbatch.fleet.ports import KeeperLostError
 from qwenbatch.wiring.fleet_batch import FleetBatch
 from qwenbatch.wiring.fleet_worker import FleetWorker, WorkerOrders
+from qwenbatch.wiring.settings import RunSettings
 from qwenbatch.wiring.sole import sole_error
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from qwenbatch.core.summary import Estimate
     from qwenbatch.fleet.keeper import Keeper
     from qwenbatch.fleet.messages import Exchange, Hello, Reply, Welcome
-    from qwenbatch.wiring.settings import RunSettings
 
 LOOK = 5.0
 """Seconds between two looks at whether machines have joined the fleet."""
@@ -51,8 +51,7 @@ Less than a day: a nightly command must not be told of the night before.
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeadOrders:
+class HeadOrders(msgspec.Struct, frozen=True, kw_only=True):
     """What a head is told when it is started, and again when Ray starts it again.
 
     `began` is the run's first moment in seconds since the epoch. `local`: a Ray of our own.

@@ -7,11 +7,11 @@ finds the head by the ledger's place and shows the rest.
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.lowlevel
+from msgspec.structs import replace
 
 from qwenbatch.core.store_url import StoreUrl
 from qwenbatch.core.summary import Estimate

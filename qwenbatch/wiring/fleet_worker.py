@@ -8,11 +8,11 @@ import os
 import random
 import socket
 from contextlib import AsyncExitStack, closing, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
+import msgspec
 
 from qwenbatch import __version__
 from qwenbatch.core.retry import RetryPolicy
@@ -43,6 +43,7 @@ from qwenbatch.wiring.permissions import new_files_mode
 from qwenbatch.wiring.places import stores_here
 from qwenbatch.wiring.provenance import Labels
 from qwenbatch.wiring.proxies import proxies_for
+from qwenbatch.wiring.settings import RunSettings
 from qwenbatch.wiring.sole import sole_error
 from qwenbatch.wiring.sources import Sources
 from qwenbatch.wiring.thread_pool import ThreadPool
@@ -55,11 +56,9 @@ if TYPE_CHECKING:
     from qwenbatch.fleet.ports import Counter
     from qwenbatch.fleet.ways import Lease
     from qwenbatch.wiring.places import Place
-    from qwenbatch.wiring.settings import RunSettings
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerOrders:
+class WorkerOrders(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker is told when it is started; `fleet` names the ledger that it works for."""
 
     settings: RunSettings

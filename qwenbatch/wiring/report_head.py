@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec.structs import asdict
 
 from qwenbatch.core.money import MicroUSD, dollars
 from qwenbatch.core.outcomes import ItemState

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
 from hashlib import sha256
 from threading import Lock
 from typing import TYPE_CHECKING, BinaryIO
+
+import msgspec
 
 from qwenbatch.core.items import InlineSource, ObjectSource
 from qwenbatch.core.report_files import PICTURES, CopySide, copy_name
@@ -37,8 +38,7 @@ _MOST_RECENT = 1024
 """So many sources are remembered, for items that share one mostly stand together."""
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(msgspec.Struct, frozen=True):
     """A picture as it was found, and the SHA-256 of what it shows; None if it cannot be shown."""
 
     digest: bytes | None

@@ -6,19 +6,21 @@ import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qwenbatch.core.items import FileSource, ObjectSource, UrlSource
+import msgspec
+
+from qwenbatch.core.items import FileSource, ObjectSource, Source, UrlSource
 from qwenbatch.core.keys import edit_key
 from qwenbatch.core.outcomes import ItemState
 from qwenbatch.core.report_files import PAGE
+from qwenbatch.core.sources import SourceFacts
 from qwenbatch.core.store_url import StoreUrl, is_store_url, parse_store_url
 from qwenbatch.core.summary import SCHEMA
 from qwenbatch.errors import DiskError, UsageError
-from qwenbatch.ledger.outcomes import read_items
+from qwenbatch.ledger.outcomes import ItemRecord, read_items
 from qwenbatch.ledger.sources import facts_of
 from qwenbatch.ledger.standing import read_standing
 from qwenbatch.manifest.stored import FILES
@@ -30,7 +32,7 @@ from qwenbatch.wiring.clock import SystemClock
 from qwenbatch.wiring.exporting import written
 from qwenbatch.wiring.looking import live_run, looked_at, permitted
 from qwenbatch.wiring.outs import out_at
-from qwenbatch.wiring.places import absolute
+from qwenbatch.wiring.places import Place, absolute
 from qwenbatch.wiring.report_head import page_head
 from qwenbatch.wiring.report_objects import Objects
 from qwenbatch.wiring.report_pictures import ReportPictures, Seen
@@ -41,13 +43,9 @@ if TYPE_CHECKING:
 
     import apsw
 
-    from qwenbatch.core.items import Source
     from qwenbatch.core.outcomes import Outcome
-    from qwenbatch.core.sources import SourceFacts
     from qwenbatch.core.standing import LedgerStanding
-    from qwenbatch.ledger.outcomes import ItemRecord
     from qwenbatch.report.page_data import PageHead, PageItem
-    from qwenbatch.wiring.places import Place
 
 MOST_ITEMS = 20_000
 """So many items are on a page, those first that are not saved: some 10 MB."""
@@ -58,8 +56,7 @@ _AHEAD_PER_CORE = 4
 _CHANGED = "the picture that was edited is gone: another lies at its path now"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportMade:
+class ReportMade(msgspec.Struct, frozen=True, kw_only=True):
     """A report that was written: where, how many items it shows of how many, and its pictures.
 
     `made` copies of pictures are new; `missing` items show no picture of what was edited, those
@@ -83,8 +80,7 @@ class ReportMade:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(msgspec.Struct, frozen=True):
     """An item to be shown, its source, and what that held when it was edited, if that is known."""
 
     record: ItemRecord
@@ -92,8 +88,7 @@ class _Entry:
     facts: SourceFacts | None
 
 
-@dataclass(slots=True)
-class _Tally:
+class _Tally(msgspec.Struct):
     """What was used and missed while the page was written."""
 
     used: set[str]

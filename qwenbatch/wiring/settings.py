@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from qwenbatch.core.budget import Caps
+from qwenbatch.core.money import MicroUSD
+from qwenbatch.core.paths import Template
 from qwenbatch.core.plan import Asked
 from qwenbatch.core.subscription_key import SubscriptionKey
 from qwenbatch.errors import UsageError
 from qwenbatch.gateway.doors import DOORS
 from qwenbatch.gateway.doors.pixazo import PIXAZO
-from qwenbatch.wiring.places import absolute
+from qwenbatch.wiring.places import Place, absolute
 
 if TYPE_CHECKING:
-    from qwenbatch.core.money import MicroUSD
-    from qwenbatch.core.paths import Template
     from qwenbatch.gateway.door import Door
-    from qwenbatch.wiring.places import Place
 
 DEFAULT_CONCURRENCY = 32
 DEFAULT_RATE = 2.0
@@ -42,8 +42,7 @@ LOCAL, RAY = "local", "ray"
 """Where a run's edits are made: in this process, or by a fleet on Ray."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunSettings:
+class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One run or check. Durations are in seconds.
 
     `service` names the door that is used, the sandbox's of that kind with `sandbox`; `gateway` and
@@ -66,7 +65,7 @@ class RunSettings:
     concurrency: int = DEFAULT_CONCURRENCY
     rate: float = DEFAULT_RATE
     price: MicroUSD = PIXAZO.price
-    caps: Caps = field(default_factory=Caps)
+    caps: Caps = msgspec.field(default_factory=Caps)
     at: float | None = None
     until: float | None = None
     max_duration: float | None = None
@@ -74,7 +73,7 @@ class RunSettings:
     timeout: float = DEFAULT_TIMEOUT
     limit: int | None = None
     canary: int = 0
-    asked: Asked = field(default_factory=Asked)
+    asked: Asked = msgspec.field(default_factory=Asked)
     strict: bool = False
     overwrite: bool = False
     sidecar: bool = False

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import replace
 from datetime import date
 from hashlib import sha256
 from itertools import count
@@ -11,6 +10,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from qwenbatch.core.attempts import AttemptEnd, AttemptId, Permit, PermitRequest
 from qwenbatch.core.budget import Caps

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from qwenbatch.core.events import AttemptEnded, AttemptSent, Event, PaceChanged, Planned, RunOpened
 from qwenbatch.core.money import MicroUSD

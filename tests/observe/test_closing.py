@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import io
 import os
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from qwenbatch.core.money import NOTHING, MicroUSD
 from qwenbatch.core.stops import STOP_STATUS, ExitStatus, StopReason

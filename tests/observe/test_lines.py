@@ -3,10 +3,10 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from qwenbatch.core.events import (
     AttemptEnded,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import types
-from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
 
+import msgspec
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
+from msgspec.structs import fields, replace
 
 import qwenbatch.core.events
 import qwenbatch.core.summary
@@ -63,8 +64,7 @@ def agrees(hint: Any, schema: dict[str, Any], where: str) -> None:
         assert nullable, where
         assert null == {"type": "null"}, where
         schema = resolved(reference)
-    if is_dataclass(kind):
-        assert isinstance(kind, type)
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         fields_agree(kind, schema, [], where)
     elif isinstance(kind, type) and issubclass(kind, Enum):
         assert schema["enum"] == [None] * nullable + [member.value for member in kind], where
@@ -81,7 +81,9 @@ def agrees(hint: Any, schema: dict[str, Any], where: str) -> None:
         assert told in (allowed or [[name, "null"] if nullable else name]), where
 
 
-def fields_agree(kind: type, schema: dict[str, Any], head: list[str], where: str) -> None:
+def fields_agree(
+    kind: type[msgspec.Struct], schema: dict[str, Any], head: list[str], where: str
+) -> None:
     names = [*head, *(field.name for field in fields(kind))]
     assert list(schema["properties"]) == names, where
     assert schema["required"] == names, where

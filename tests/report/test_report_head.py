@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from qwenbatch.core.money import NOTHING, MicroUSD
 from qwenbatch.core.standing import Holder, LedgerStanding, RunRecord

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
 from math import sqrt
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 from PIL import Image
 
 from qwenbatch.core.pictures import MAX_DATA_URI_BYTES, Format, data_uri_bytes
@@ -24,8 +24,7 @@ MAX_STEPS: Final = 12
 _MARGIN: Final = 0.96
 
 
-@dataclass(frozen=True, slots=True)
-class Plain:
+class Plain(msgspec.Struct, frozen=True):
     """An upright RGB or RGBA image with the colour profile that belongs to it."""
 
     image: Image.Image

@@ -8,9 +8,10 @@ lies between a scan's head and that mark is taken as it is; only decoding tells 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from struct import Struct
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from qwenbatch.imaging.structure.exif import EXIF_PREFIX, orientation
 from qwenbatch.imaging.structure.outline import Outline
@@ -37,8 +38,7 @@ _FRAME: Final = Struct(">BHHB")
 _MARKER: Final = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 
 
-@dataclass(slots=True)
-class _Walk:
+class _Walk(msgspec.Struct):
     frame: Outline | None = None
     turned: int | None = None
     scans: int = 0

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Outline:
+class Outline(msgspec.Struct, frozen=True):
     """A whole picture's outline; `width` and `height` in pixels as stored, not yet turned.
 
     `plain` says that the gateway takes its colours as they are: RGB or grey of 8 bits.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
 from struct import Struct
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from qwenbatch.imaging.structure.exif import MAX_EXIF_BYTES, orientation
 from qwenbatch.imaging.structure.outline import Outline
@@ -31,8 +32,7 @@ _DEPTHS: Final = {
 _PLAIN: Final = {(8, _GREY), (8, _RGB), (8, _RGBA)}
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(msgspec.Struct, frozen=True):
     """What IHDR says; only values that the format allows."""
 
     width: int

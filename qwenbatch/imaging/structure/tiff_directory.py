@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from struct import Struct
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from qwenbatch.imaging.structure.window import Window
+import msgspec
+
+from qwenbatch.imaging.structure.window import Window
 
 MAX_VALUES: Final = 1_000_000
 """The most values of one field that are read: more strips than the largest picture has rows."""
@@ -16,8 +16,7 @@ _KIND_BYTES: Final = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8)
 _UNSIGNED: Final = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(msgspec.Struct, frozen=True):
     """How numbers and directories are written in one kind of TIFF."""
 
     order: str
@@ -56,8 +55,7 @@ class Layout:
         return self.inline != 4  # noqa: PLR2004 - the bytes in which classic TIFF holds a value
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(msgspec.Struct, frozen=True):
     """Where the values of one tag lie."""
 
     kind: int
@@ -65,8 +63,7 @@ class Field:
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Directory:
+class Directory(msgspec.Struct, frozen=True):
     """The fields of one picture of the file; every value of a known kind lies inside the file."""
 
     window: Window

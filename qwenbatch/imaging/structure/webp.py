@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from struct import Struct
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from qwenbatch.imaging.structure.exif import MAX_EXIF_BYTES, orientation
 from qwenbatch.imaging.structure.outline import Outline
@@ -24,8 +25,7 @@ _SIDE_MASK: Final = 2**_SIDE_BITS - 1
 _ALPHA_FLAG, _ANIMATION_FLAG = 0x10, 0x02
 
 
-@dataclass(slots=True)
-class _Walk:
+class _Walk(msgspec.Struct):
     canvas: tuple[int, int] | None = None
     picture: tuple[int, int] | None = None
     alpha: bool = False
