@@ -65,7 +65,9 @@ class Governor:
         self._latency = Latency()
         self._breaker = Breaker()
         self._stopping = anyio.Event()
-        self._changed = anyio.Event()
+        self._changes = 0
+        self._next_change: anyio.Event | None = None
+        """Made where somebody waits for it."""
         self._turnstile = anyio.Lock(fast_acquire=True)
         self._door = anyio.Lock(fast_acquire=True)
         self._ramp = Ramp(most=concurrency, began=clock.monotonic())
@@ -115,7 +117,7 @@ class Governor:
                         f"{self._given_up} paid results cannot be fetched",
                     )
                 elif self._placing + self._given_up > self._most_waiting:
-                    await self._nap(self._changed, LONGEST_NAP)
+                    await self._nap(self._change(), LONGEST_NAP)
                 elif not self._room(self._flying + self._placing + 1):
                     self.stop(StopReason.DISK, "there is no room for the results to come")
                 elif wait > 0:
@@ -164,16 +166,16 @@ class Governor:
         with anyio.move_on_after(seconds):
             await event.wait()
 
-    def news(self) -> anyio.Event:
-        """What is set when next anything in the run changes: taken before a question is asked."""
-        return self._changed
+    def news(self) -> int:
+        """How often anything in the run changed so far: taken before a question is asked."""
+        return self._changes
 
-    async def refused(self, refusal: CapRefusal, news: anyio.Event) -> None:
-        """A cap refused a permit: wait for what is in flight, or stop if nothing is."""
+    async def refused(self, refusal: CapRefusal, news: int) -> None:
+        """A cap refused a permit: wait for what changes after `news`, or stop if nothing can."""
         if not refusal.reserved:
             self.stop(StopReason(refusal.cap), "the cap allows no further edit")
-        while not self.stopping and not news.is_set():
-            await self._nap(news, LONGEST_NAP)
+        while not self.stopping and self._changes == news:
+            await self._nap(self._change(), LONGEST_NAP)
             self._stop_if_late()
 
     # ------------------------------------------------------------------ what came of it
@@ -212,8 +214,16 @@ class Governor:
 
     def freed(self) -> None:
         """Something that others may wait for is over: an attempt, a placement."""
-        self._changed.set()
-        self._changed = anyio.Event()
+        self._changes += 1
+        if self._next_change is not None:
+            self._next_change.set()
+            self._next_change = None
+
+    def _change(self) -> anyio.Event:
+        """What is set when next anything changes."""
+        if self._next_change is None:
+            self._next_change = anyio.Event()
+        return self._next_change
 
     def _throttled(self, now: float, retry_after: float | None) -> None:
         self.pace.throttled(now, retry_after)

@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    import anyio
-
     from qwenbatch.core.attempts import (
         AttemptEnd,
         AttemptId,
@@ -190,11 +188,11 @@ class Throttle(Protocol):
     async def rest(self, seconds: float) -> bool:
         """Wait so many seconds to send an edit again; False as soon as the run is stopping."""
 
-    def news(self) -> anyio.Event:
-        """What is set when next anything in the run changes."""
+    def news(self) -> int:
+        """How often anything in the run changed so far: taken before a question is asked."""
 
-    async def refused(self, refusal: CapRefusal, news: anyio.Event) -> None:
-        """A cap refused a permit: wait for what is in flight, or stop if nothing is."""
+    async def refused(self, refusal: CapRefusal, news: int) -> None:
+        """A cap refused a permit: wait for what changes after `news`, or stop if nothing can."""
 
     def heard(
         self,

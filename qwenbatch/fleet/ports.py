@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
-    import anyio
-
     from qwenbatch.core.attempts import (
         AttemptEnd,
         AttemptId,
@@ -57,11 +55,11 @@ class Governor(Protocol):
     def landed(self) -> None:
         """What had its turn is recorded, or was not sent after all."""
 
-    def news(self) -> anyio.Event:
-        """What is set when next anything in the run changes."""
+    def news(self) -> int:
+        """How often anything in the run changed so far: taken before a question is asked."""
 
-    async def refused(self, refusal: CapRefusal, news: anyio.Event) -> None:
-        """A cap refused a permit: wait for what is in flight, or stop if nothing is."""
+    async def refused(self, refusal: CapRefusal, news: int) -> None:
+        """A cap refused a permit: wait for what changes after `news`, or stop if nothing can."""
 
     def heard(
         self,

@@ -117,11 +117,11 @@ class ThrottleAfar:
             await self._lease.stop.wait()
         return not self.stopping
 
-    def news(self) -> anyio.Event:
+    def news(self) -> int:
         """Nobody waits for it here: the keeper asks the caps again by itself."""
-        return self._lease.stop
+        return 0
 
-    async def refused(self, refusal: CapRefusal, news: anyio.Event) -> None:
+    async def refused(self, refusal: CapRefusal, news: int) -> None:
         """The keeper waited already."""
 
     def heard(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TypeAlias
 
@@ -63,9 +64,14 @@ _TRANSLATED = IPv6Network("::ffff:0:0:0/96")
 _LOW_32 = 0xFFFF_FFFF
 _MAX_PARTS = 4
 _MAX_TEXT = 100
+
+KEPT_HOSTS = 256
+"""Hosts whose reading is remembered: each is asked about several times, and they are few."""
+
 _is_part = re.compile(r"0[xX][0-9a-fA-F]*|[0-9]+", re.ASCII).fullmatch
 
 
+@lru_cache(maxsize=KEPT_HOSTS)
 def literal_of(host: str) -> Address | None:
     """The address that a URL's host spells, in whichever way; None where it is a name.
 

@@ -161,8 +161,9 @@ class GatewayClient:
             # never read it.
             if not whole or not upload.body_is_out:
                 upload.abort()
-            with anyio.CancelScope(shield=True):
-                await upload.wait_ended()
+            if not upload.has_ended:
+                with anyio.CancelScope(shield=True):
+                    await upload.wait_ended()
         return ""
 
     async def _listen(self, upload: Upload, heard: _Heard, album: Album | None) -> None:

@@ -194,8 +194,9 @@ class ResultFetcher:
                     continue
                 data = bytes(pending)
                 pending.clear()
-            with watch.paused():
-                await sink(data)
+            watch.pause()
+            await sink(data)
+            watch.go_on()
         if response.content_length not in {None, received}:
             return _passing(f"{host} sent {received} bytes of {response.content_length}")
         if pending:

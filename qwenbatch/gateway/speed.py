@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import anyio
 
 
@@ -51,23 +48,22 @@ class SpeedWatch:
         self._window = window
         self._scope = scope
         self._loop = asyncio.get_running_loop()
-        self._paused = False
+        self._paused_at: float | None = None
         self._timer = self._loop.call_at(window.ends_at, self._look)
 
     def add(self, count: int) -> None:
         """So many bytes came."""
         self._window.add(count)
 
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """What is done in here takes time that is not the sender's."""
-        began = self._loop.time()
-        self._paused = True
-        try:
-            yield
-        finally:
-            self._paused = False
-            self._window.pause(self._loop.time() - began)
+    def pause(self) -> None:
+        """What is done from now on takes time that is not the sender's."""
+        self._paused_at = self._loop.time()
+
+    def go_on(self) -> None:
+        """It is the sender's time again."""
+        if self._paused_at is not None:
+            self._window.pause(self._loop.time() - self._paused_at)
+            self._paused_at = None
 
     def end(self) -> None:
         """Cancel nothing any more."""
@@ -75,7 +71,7 @@ class SpeedWatch:
 
     def _look(self) -> None:
         now = self._loop.time()
-        if self._paused:
+        if self._paused_at is not None:
             self._timer = self._loop.call_at(now + self._window.seconds, self._look)
         elif self._window.is_too_slow(now):
             self._scope.cancel()

@@ -87,6 +87,11 @@ class Upload(Payload):
         finally:
             self._ended.set()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the body is no longer read from, or never was."""
+        return self._ended is None or self._ended.is_set()
+
     async def wait_ended(self) -> None:
         """Wait until the body is no longer read from."""
         if self._ended is not None:

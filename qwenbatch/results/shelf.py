@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -16,10 +16,10 @@ from qwenbatch.results.folders import REPLACED, OutFolders, flush_folder, make_f
 from qwenbatch.results.link import NO_LINKS, link
 from qwenbatch.results.occupancy import digest_of, stamp_of
 from qwenbatch.results.sidecars import drop_sidecar
-from qwenbatch.results.stage import USUAL_MODE, Stage, Verifier, staged
+from qwenbatch.results.stage import USUAL_MODE, Stage, Verifier
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
     from qwenbatch.core.keys import EditKey
     from qwenbatch.core.offload import Offload
@@ -56,17 +56,15 @@ class Shelf:
         mode: int = USUAL_MODE,
     ) -> None:
         self._folders = folders
+        self._scratch = folders.scratch
         self._verifier = verifier
         self._saw = saw
         self._mode = mode
         self._offload = offload
 
-    @asynccontextmanager
-    async def stage(self) -> AsyncIterator[Stage]:
+    def stage(self) -> Stage:
         """A temporary file for one result; removed unless it is put into place."""
-        scratch, verifier = self._folders.scratch, self._verifier()
-        async with staged(scratch, verifier, mode=self._mode, offload=self._offload) as stage:
-            yield stage
+        return Stage(self._scratch, self._verifier(), mode=self._mode, offload=self._offload)
 
     async def copy_into(self, stage: Writable, placement: Placement) -> Staged | None:
         """A verified copy of the file of a placement, if it has the recorded digest still."""
@@ -119,8 +117,8 @@ class Shelf:
 
     def clean(self) -> None:
         """Remove the temporary files that a death left behind; nothing depends on them."""
-        with translated(self._folders.scratch):
-            for file in self._folders.scratch.iterdir():
+        with translated(self._scratch):
+            for file in self._scratch.iterdir():
                 file.unlink(missing_ok=True)
 
     def _adopt(self, placement: Placement) -> FileStamp | None:

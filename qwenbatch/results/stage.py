@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
-from uuid import uuid4
+from typing import TYPE_CHECKING, Protocol, Self
 
 import anyio
 
@@ -15,7 +14,6 @@ from qwenbatch.core.results import Staged
 from qwenbatch.results.disk import translated
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from _typeshed import ReadableBuffer
@@ -45,10 +43,16 @@ class Verifier(Protocol):
 
 
 class Stage:
-    """One temporary file: digested, verified and written by large pieces, flushed."""
+    """One temporary file in `scratch`: digested, verified and written by large pieces, flushed.
 
-    def __init__(self, path: Path, verifier: Verifier, mode: int, offload: Offload) -> None:
-        self.path = path
+    It is for us alone to read until it is finished, then of this mode, as results are. On leaving
+    its context it is removed, unless it was renamed away.
+    """
+
+    def __init__(
+        self, scratch: Path, verifier: Verifier, *, mode: int = USUAL_MODE, offload: Offload
+    ) -> None:
+        self.path = scratch / f"{os.urandom(16).hex()}.part"
         self._verifier = verifier
         self._mode = mode
         self._offload = offload
@@ -57,6 +61,17 @@ class Stage:
         self._held: list[bytes] = []
         self._held_bytes = 0
         self._file: int | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        # A disk that went away takes neither; an error of this must not hide the first one's.
+        with suppress(OSError):
+            if self._file is not None:
+                with anyio.CancelScope(shield=True):
+                    await self._offload(partial(self._close, self._file))
+            self.path.unlink(missing_ok=True)
 
     async def write(self, chunk: bytes) -> None:
         """Take the next bytes; DiskError if the disk does not take those that came so far."""
@@ -68,11 +83,6 @@ class Stage:
     async def finish(self) -> Staged:
         """Verify and flush what was written; PictureError if it is no sound picture."""
         return await self._offload(self._finish)
-
-    async def close(self) -> None:
-        """Close the file, if it was not finished."""
-        if self._file is not None:
-            await self._offload(partial(self._close, self._file))
 
     def _finish(self) -> Staged:
         file = self._write_held()
@@ -121,22 +131,3 @@ def _drop(buffers: list[ReadableBuffer], count: int) -> None:
         del buffers[0]
     if count:
         buffers[0] = memoryview(buffers[0])[count:]
-
-
-@asynccontextmanager
-async def staged(
-    scratch: Path, verifier: Verifier, *, mode: int = USUAL_MODE, offload: Offload
-) -> AsyncIterator[Stage]:
-    """A new temporary file; it is removed unless it was renamed away.
-
-    It is for us alone to read until it is finished, then of this mode, as results are.
-    """
-    stage = Stage(scratch / f"{uuid4().hex}.part", verifier, mode, offload)
-    try:
-        yield stage
-    finally:
-        # A disk that went away takes neither; an error of this must not hide the first one's.
-        with suppress(OSError):
-            with anyio.CancelScope(shield=True):
-                await stage.close()
-            stage.path.unlink(missing_ok=True)

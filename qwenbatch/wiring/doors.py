@@ -34,14 +34,17 @@ if TYPE_CHECKING:
 
 
 class Request:
-    """An edit whose source is open: it can be sent once."""
+    """An edit whose source is open: it can be sent once.
+
+    `kept` keeps the picture that comes within the answer; None through a door that brings none.
+    """
 
     def __init__(
         self,
         client: GatewayClient,
         body: RequestBody,
         key: EditKey,
-        kept: KeptPictures,
+        kept: KeptPictures | None,
     ) -> None:
         self._client = client
         self._body = body
@@ -55,6 +58,8 @@ class Request:
 
     async def post(self, attempt: AttemptId) -> Reply:
         """Send it and wait for the answer; a picture within that is durable by then."""
+        if self._kept is None:
+            return await self._client.post(self._body)
         async with self._kept.page(self._key, attempt) as page:
             return await self._client.post(self._body, page)
 
@@ -104,7 +109,8 @@ class PaidDoor:
         )
         frame = self._door.frame(order, image.media_type)
         body = RequestBody(image, frame, may_go=self._may_go)
-        return Request(self._client, body, keyed.key, self._kept)
+        kept = self._kept if self._door.brings_pictures else None
+        return Request(self._client, body, keyed.key, kept)
 
 
 class FreeDoor:

@@ -16,6 +16,7 @@ from qwenbatch.stores.sources import ObjectFetcher, ObjectReader, local_facts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
     from qwenbatch.core.items import Source
@@ -67,16 +68,19 @@ class Sources:
         local = self._local(source) if type(source) is InlineSource else source
         return await anyio.to_thread.run_sync(examine_source, local)
 
-    @asynccontextmanager
-    async def ready(
+    def ready(
         self, carrier: Carrier, source: OwnSource, facts: SourceFacts
-    ) -> AsyncIterator[Cargo | None]:
+    ) -> AbstractAsyncContextManager[Cargo | None]:
         """A keyed source as it is sent; None if it is no longer what was keyed."""
-        if type(source) is not ObjectSource:
-            local = self._local(source) if type(source) is InlineSource else source
-            async with carrier.ready(local, facts) as cargo:
-                yield cargo
-            return
+        if type(source) is ObjectSource:
+            return self._fetched(carrier, source, facts)
+        return carrier.ready(self._local(source) if type(source) is InlineSource else source, facts)
+
+    @asynccontextmanager
+    async def _fetched(
+        self, carrier: Carrier, source: ObjectSource, facts: SourceFacts
+    ) -> AsyncIterator[Cargo | None]:
+        """An object as it is sent, from a local copy."""
         async with self._fetcher.fetched(source, facts) as copy:
             if copy is None:
                 yield None

@@ -19,7 +19,7 @@ from qwenbatch.errors import DiskError, PictureError
 from qwenbatch.imaging.verify import ResultVerifier
 from qwenbatch.results.room import USUAL_BYTES
 from qwenbatch.results.room import Room as DiskRoom
-from qwenbatch.results.stage import HELD_BYTES, USUAL_MODE, staged
+from qwenbatch.results.stage import HELD_BYTES, USUAL_MODE, Stage
 from tests.results.conftest import png
 
 if TYPE_CHECKING:
@@ -249,7 +249,7 @@ async def test_clean_without_its_folder_is_a_disk_error(disk_room: Room) -> None
 async def test_stage_is_for_us_alone_to_read_until_it_is_finished(disk_room: Room) -> None:
     before = os.umask(0)
     try:
-        async with staged(disk_room.folders.scratch, ResultVerifier(), offload=run_sync) as stage:
+        async with Stage(disk_room.folders.scratch, ResultVerifier(), offload=run_sync) as stage:
             await stage.write(ONE + bytes(HELD_BYTES))
             assert stat.S_IMODE(stage.path.stat().st_mode) == 0o600
             assert stage.path.stat().st_size == len(ONE) + HELD_BYTES
@@ -262,7 +262,7 @@ async def test_stage_is_for_us_alone_to_read_until_it_is_finished(disk_room: Roo
 
 async def test_stage_that_cannot_be_removed_hides_no_error_of_the_disk(disk_room: Room) -> None:
     async def write_in_vain() -> None:
-        async with staged(disk_room.folders.scratch, ResultVerifier(), offload=run_sync) as stage:
+        async with Stage(disk_room.folders.scratch, ResultVerifier(), offload=run_sync) as stage:
             stage.path.mkdir()
             await stage.write(bytes(HELD_BYTES))
 
@@ -273,7 +273,7 @@ async def test_stage_that_cannot_be_removed_hides_no_error_of_the_disk(disk_room
 async def test_stage_writes_pieces_of_any_size_in_their_order(disk_room: Room) -> None:
     tail = os.urandom(3 * HELD_BYTES)
     whole = ONE + tail
-    async with staged(disk_room.folders.scratch, ResultVerifier(), offload=run_sync) as stage:
+    async with Stage(disk_room.folders.scratch, ResultVerifier(), offload=run_sync) as stage:
         sizes = [1] * 600 + [HELD_BYTES + 1, 100_000, len(whole)]
         begin = 0
         for size in sizes:
@@ -289,7 +289,7 @@ import resource, signal, sys, anyio, anyio.to_thread
 from pathlib import Path
 from qwenbatch.errors import DiskError
 from qwenbatch.results.folders import OutFolders
-from qwenbatch.results.stage import staged
+from qwenbatch.results.stage import Stage
 
 class NoVerifier:
     def feed(self, chunk): pass
@@ -301,7 +301,7 @@ async def main():
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
     try:
-        async with staged(folders.scratch, NoVerifier(), offload=anyio.to_thread.run_sync) as stage:
+        async with Stage(folders.scratch, NoVerifier(), offload=anyio.to_thread.run_sync) as stage:
             # A part of it still fits: that must not pass for the whole.
             await stage.write(b"x" * 1500)
             await stage.finish()
