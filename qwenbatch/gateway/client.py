@@ -150,17 +150,14 @@ class GatewayClient:
 
     async def _exchange(self, upload: Upload, heard: _Heard, album: Album | None) -> str:
         """Send and listen; why no answer came, if none did."""
-        whole = False
         try:
             await self._listen(upload, heard, album)
-            whole = True
         except NETWORK_ERRORS as error:
             return reason_of(error)
         finally:
-            # What is left in the socket's buffer would go on being sent to a server that may
-            # never read it.
-            if not whole or not upload.body_is_out:
-                upload.abort()
+            # Nothing more is said here. Else what is left of the body would go on being sent to
+            # a server that may never read it, and TLS would wait for the server's goodbye.
+            upload.abort()
             if not upload.has_ended:
                 with anyio.CancelScope(shield=True):
                     await upload.wait_ended()

@@ -52,11 +52,6 @@ class Upload(Payload):
         """Whether there was a connection on which to send."""
         return self._ended is not None
 
-    @property
-    def body_is_out(self) -> bool:
-        """Whether the whole body went out to the transport."""
-        return self._body.handed_over
-
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         """Not to be had: the body is read once, in chunks."""
         raise TypeError(f"a body on its way is no text ({encoding}, {errors})")
