@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
+import os
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -16,6 +18,8 @@ ENDING = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 143}
 
 def main() -> None:
     """Run the command line and exit with its status; every error of ours is one or two lines."""
+    leaving = _Leaving()
+    atexit.register(leaving)  # the first to be registered is the last to be called
     for number in ENDING:
         # What whoever started us has us ignore, as nohup does, stays ignored.
         if signal.getsignal(number) is not signal.SIG_IGN:
@@ -30,13 +34,36 @@ def main() -> None:
     from qwenbatch.cli.app import command  # noqa: PLC0415 - as late as may be
 
     try:
-        sys.exit(command(sys.argv[1:]))
+        leaving.status = command(sys.argv[1:])
+    except SystemExit as end:
+        leaving.status = int(end.code or 0)
     finally:
         # The status is known: what comes now must not turn it into a traceback.
         for number in ENDING:
             signal.signal(number, signal.SIG_IGN)
         # Python looks for cycles among all that was ever loaded before it ends: to no use.
         gc.freeze()
+    sys.exit(leaving.status)
+
+
+class _Leaving:
+    """The very end of a process that used an object store: Python is not taken apart beneath it.
+
+    obstore's threads call into Python, and one that comes, or is still there, while Python ends
+    aborts the process instead (before Python 3.14), however well the command went.
+    """
+
+    def __init__(self) -> None:
+        self.status = 1
+        """The exit status; until it is known, that of a defect."""
+
+    def __call__(self) -> None:
+        """Leave at once, all that is cleaned up at an exit being clean."""
+        if "obstore" in sys.modules:
+            for stream in (sys.stdout, sys.stderr):
+                if stream is not None:
+                    stream.flush()
+            os._exit(self.status)
 
 
 def _end(number: int, _: FrameType | None) -> None:
