@@ -85,16 +85,24 @@ class ThreadPool:
 
     def _hand_over(self, errand: _Errand[Any], loop: asyncio.AbstractEventLoop) -> None:
         with self._gate:
+            if self._free <= 0 and self._threads < self._most:
+                self._add_thread(loop)
             self._free -= 1
-            needed = self._free < 0 and self._threads < self._most
-            if needed:
-                self._free += 1
-                self._threads += 1
-        if needed:
-            # A daemon: one that hangs on a dead file server holds up no exit.
-            name = f"disk-{self._threads}"
-            threading.Thread(target=self._serve, args=(loop,), name=name, daemon=True).start()
         self._errands.put(errand)
+
+    def _add_thread(self, loop: asyncio.AbstractEventLoop) -> None:
+        """One more, if the system has one to give; RuntimeError if not even the first is had."""
+        # A daemon: one that hangs on a dead file server holds up no exit.
+        name = f"disk-{self._threads + 1}"
+        thread = threading.Thread(target=self._serve, args=(loop,), name=name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            if not self._threads:
+                raise
+            return
+        self._threads += 1
+        self._free += 1
 
     def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
         while (errand := self._errands.get()) is not None:

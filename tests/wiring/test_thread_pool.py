@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 from weakref import ref
@@ -16,7 +16,7 @@ import pytest
 from qwenbatch.wiring.thread_pool import ThreadPool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from qwenbatch.core.offload import Offload
 
@@ -131,6 +131,41 @@ async def test_pool_has_no_more_threads_than_it_may_and_does_the_rest_in_order(
 
 async def test_pool_uses_a_thread_again(pool: ThreadPool) -> None:
     assert len({await pool(threading.get_ident) for _ in range(20)}) == 1
+
+
+@contextmanager
+def no_new_thread() -> Iterator[None]:
+    """Nobody gets a thread: there is no room for the stack of one."""
+    usual = threading.stack_size(2**46)
+    try:
+        yield
+    finally:
+        threading.stack_size(usual)
+
+
+async def test_pool_makes_do_with_the_threads_that_the_system_gives(pool: ThreadPool) -> None:
+    work, told = Work(), []
+
+    async def ask(work: Callable[[], str]) -> None:
+        told.append(await pool(work))
+
+    with anyio.fail_after(PATIENCE):
+        async with anyio.create_task_group() as group:
+            group.start_soon(ask, work)
+            await reached(work.began)
+            with no_new_thread():
+                group.start_soon(ask, lambda: "second")
+                await anyio.wait_all_tasks_blocked()
+            assert told == []
+            work.may_end.set()
+    assert told == ["disk-1", "second"]
+    assert await pool(lambda: 1) == 1
+
+
+async def test_pool_without_any_thread_says_so_and_may_have_one_later(pool: ThreadPool) -> None:
+    with no_new_thread(), pytest.raises(RuntimeError, match="new thread"):
+        await pool(bool)
+    assert await pool(lambda: 1) == 1
 
 
 async def test_pool_tells_what_ended_meanwhile_by_one_wake_up(
