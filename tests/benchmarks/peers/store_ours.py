@@ -33,4 +33,5 @@ async def main(what: str, count: int) -> float:
 
 
 if __name__ == "__main__":
-    print(anyio.run(main, sys.argv[1], int(sys.argv[2])))  # noqa: T201 - its answer
+    print(anyio.run(main, sys.argv[1], int(sys.argv[2])), flush=True)  # noqa: T201 - its answer
+    os._exit(0)  # as the command does: see `qwenbatch.__main__`
