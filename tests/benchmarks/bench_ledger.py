@@ -11,8 +11,6 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import apsw
-
 from qwenbatch.core.attempts import AttemptEnd, AttemptId, PermitRequest
 from qwenbatch.core.budget import Caps
 from qwenbatch.core.money import MicroUSD
@@ -38,8 +36,8 @@ LEAST_GAIN = 8.0
 
 def measure() -> Iterator[Row]:
     """On a disk whose flush takes 2 ms or more, then on this machine's own."""
-    disk = SlowDisk("slow", SLOW_FLUSH)
-    slow = _rounds(disk.name)
+    with SlowDisk(SLOW_FLUSH):
+        slow = _rounds()
     yield from _rates(slow, "each flush 2 ms slower")
     gain = paired_ratio(slow[16], slow[1])
     yield Row(
@@ -49,18 +47,18 @@ def measure() -> Iterator[Row]:
         f"≥ {LEAST_GAIN:.0f} ×",
         met=gain >= LEAST_GAIN,
     )
-    own = _rounds(None)
+    own = _rounds()
     yield from _rates(own, "this machine's disk")
     gain = paired_ratio(own[16], own[1])
     yield Row("ledger", "16 writers against one, this machine's disk", f"{gain:.1f} ×")
 
 
-def _rounds(vfs: str | None) -> dict[int, list[float]]:
+def _rounds() -> dict[int, list[float]]:
     """Moves a second by writers, round by round."""
     found: dict[int, list[float]] = {writers: [] for writers in WRITERS}
     for _ in range(ROUNDS):
         for writers, rates in found.items():
-            rates.append(asyncio.run(_rate(writers, vfs)))
+            rates.append(asyncio.run(_rate(writers)))
     return found
 
 
@@ -73,14 +71,11 @@ def _rates(found: dict[int, list[float]], where: str) -> Iterator[Row]:
         )
 
 
-async def _rate(writers: int, vfs: str | None) -> float:
+async def _rate(writers: int) -> float:
     """Durable moves a second while so many edits are sent and end at the same time."""
     with TemporaryDirectory(prefix="bench-ledger-") as folder:
         path = Path(folder) / "ledger.db"
-        database.create_or_open(path, service="sandbox").close()
-        connection = apsw.Connection(str(path), vfs=vfs)
-        connection.pragma("synchronous", "full")
-        with closing(Writer(connection)) as writer:
+        with closing(Writer(database.create_or_open(path, service="sandbox"))) as writer:
             began = perf_counter()
             ends = began + SECONDS
             moves = await asyncio.gather(

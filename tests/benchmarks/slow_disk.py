@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from time import sleep
+from typing import Self
 
 import apsw
 
@@ -27,12 +28,18 @@ class SlowFile(apsw.VFSFile):
 
 
 class SlowDisk(apsw.VFS):
-    """The default file system under a name of its own; keep it as long as its files are open."""
+    """What SQLite opens files by while this is held, unless told: its usual way, but slower."""
 
-    def __init__(self, name: str, delay: float) -> None:
+    def __init__(self, delay: float) -> None:
         self._delay = delay
-        self.name = name
-        super().__init__(name, "")
+        self._usual = apsw.vfs_names()[0]
+        super().__init__("slow", self._usual, makedefault=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.unregister()
 
     def xOpen(  # noqa: N802 - SQLite's own name
         self,
@@ -40,4 +47,4 @@ class SlowDisk(apsw.VFS):
         flags: list[int],
     ) -> SlowFile:
         """Open a file whose flushes are slow."""
-        return SlowFile("", name, flags, self._delay)
+        return SlowFile(self._usual, name, flags, self._delay)
