@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import atexit
 import gc
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Never
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -15,17 +14,16 @@ if TYPE_CHECKING:
 ENDING = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 143}
 """The exit status of a command that a signal ends before it, or without its, heeding signals."""
 
+DEFECT = 1
+"""The exit status of a defect of ours, by Python's own custom."""
+
+UNSAID = 120
+"""That of a command whose last words reached nobody, likewise."""
+
 
 def main() -> None:
     """Run the command line and exit with its status; every error of ours is one or two lines."""
-    leaving = _Leaving()
-    atexit.register(leaving)  # the first to be registered is the last to be called
-    for number in ENDING:
-        # What whoever started us has us ignore, as nohup does, stays ignored.
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _end)
-    # A question to a run, which may come before, or after, there is one to answer it.
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    _prepare()
     if sys.argv[1:] in (["--version"], ["-V"]):
         from qwenbatch import __version__  # noqa: PLC0415 - nothing else is needed for this
 
@@ -33,37 +31,56 @@ def main() -> None:
         return
     from qwenbatch.cli.app import command  # noqa: PLC0415 - as late as may be
 
+    status = DEFECT
     try:
-        leaving.status = command(sys.argv[1:])
+        status = command(sys.argv[1:])
     except SystemExit as end:
-        leaving.status = int(end.code or 0)
+        if not isinstance(end.code, int):
+            raise
+        status = end.code
+    except Exception:  # noqa: BLE001 - shown as Python shows it, and no more is done
+        sys.excepthook(*sys.exc_info())
     finally:
         # The status is known: what comes now must not turn it into a traceback.
         for number in ENDING:
             signal.signal(number, signal.SIG_IGN)
         # Python looks for cycles among all that was ever loaded before it ends: to no use.
         gc.freeze()
-    sys.exit(leaving.status)
+    if "obstore" in sys.modules:
+        _leave(status)
+    sys.exit(status)
 
 
-class _Leaving:
-    """The very end of a process that used an object store: Python is not taken apart beneath it.
+def _prepare() -> None:
+    """Heed signals, and have streams, from the first moment on."""
+    for number in ENDING:
+        # What whoever started us has us ignore, as nohup does, stays ignored.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _end)
+    # A question to a run, which may come before, or after, there is one to answer it.
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # whoever started us closed it: nobody wants to read it
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
 
-    obstore's threads call into Python, and one that comes, or is still there, while Python ends
-    aborts the process instead (before Python 3.14), however well the command went.
+
+def _leave(status: int) -> Never:
+    """End the process as multiprocessing ends its own: cleaned up, but not taken apart.
+
+    obstore's threads call into Python, and one that comes, or is still there, while Python is
+    taken apart aborts the process instead (before Python 3.14), however well the command went.
     """
+    import atexit  # noqa: PLC0415 - for this alone
+    import threading  # noqa: PLC0415 - it is there already
 
-    def __init__(self) -> None:
-        self.status = 1
-        """The exit status; until it is known, that of a defect."""
-
-    def __call__(self) -> None:
-        """Leave at once, all that is cleaned up at an exit being clean."""
-        if "obstore" in sys.modules:
-            for stream in (sys.stdout, sys.stderr):
-                if stream is not None:
-                    stream.flush()
-            os._exit(self.status)
+    threading._shutdown()  # type: ignore[attr-defined] # noqa: SLF001 - as multiprocessing does
+    atexit._run_exitfuncs()  # noqa: SLF001 - likewise
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            status = status or UNSAID
+    os._exit(status)
 
 
 def _end(number: int, _: FrameType | None) -> None:

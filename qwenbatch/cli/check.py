@@ -82,6 +82,7 @@ def _show_settings(told: Told, settings: RunSettings) -> None:
     """The settings in force, and where each came from; those that others imply as they came out."""
     from qwenbatch.core.money import dollars  # noqa: PLC0415 - start-up
     from qwenbatch.observe.plain_text import plain  # noqa: PLC0415 - start-up
+    from qwenbatch.wiring.printed import printed  # noqa: PLC0415 - start-up
 
     implied = {
         "out": str(settings.out_folder),
@@ -98,7 +99,7 @@ def _show_settings(told: Told, settings: RunSettings) -> None:
     first, second = (
         max(len(row[column]) for row in rows if len(row[column]) <= COLUMN) for column in (0, 1)
     )
-    for name, value, origin in rows:
-        sys.stdout.write(f"{name:{first}}  {value:{second}}  {origin}\n")
-    sys.stdout.write("\n")
-    sys.stdout.flush()
+    with printed(sys.stdout):
+        for name, value, origin in rows:
+            sys.stdout.write(f"{name:{first}}  {value:{second}}  {origin}\n")
+        sys.stdout.write("\n")

@@ -32,7 +32,7 @@ def report(
 
     Example: qwenbatch report out/shop
     """
-    from qwenbatch.wiring.looking import printed  # noqa: PLC0415 - start-up
+    from qwenbatch.wiring.printed import printed  # noqa: PLC0415 - start-up
 
     made = _made(out, ledger)
     with printed(sys.stdout):
@@ -40,7 +40,6 @@ def report(
             sys.stdout.write(json_.dumps(made.to_json()) + "\n")
         else:
             sys.stdout.writelines(f"{line}\n" for line in _told(made))
-        sys.stdout.flush()
 
 
 def _made(out: OutFolder, ledger: LedgerPath) -> ReportMade:

@@ -60,6 +60,7 @@ def schedule(
     from qwenbatch.cli.told import tell  # noqa: PLC0415 - start-up
     from qwenbatch.errors import UsageError  # noqa: PLC0415 - start-up
     from qwenbatch.wiring import scheduling  # noqa: PLC0415 - start-up
+    from qwenbatch.wiring.printed import printed  # noqa: PLC0415 - start-up
 
     if not source.lower().endswith(".toml"):
         raise UsageError(
@@ -88,7 +89,8 @@ def schedule(
             said = scheduling.cron_text(job)
         case _:
             said = scheduling.units_text(job)
-    sys.stdout.write(said.rstrip("\n") + "\n")
+    with printed(sys.stdout):
+        sys.stdout.write(said.rstrip("\n") + "\n")
 
 
 def _time(typed: str | None, told: Told, name: str) -> time | None:

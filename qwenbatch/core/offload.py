@@ -16,6 +16,7 @@ class Offload(Protocol):
     async def __call__(self, work: Callable[[], T], /) -> T:
         """What the work returns; what it raises is raised here.
 
-        A cancellation that comes meanwhile is felt only at the caller's next step: until the work
-        is over it may still use what its caller would take away, and what it did is told.
+        A scope's cancellation (anyio's) that comes meanwhile is felt only at the caller's next
+        step: until the work is over it may still use what its caller would take away, and what it
+        did is told. One that came before may be felt at once, or only then.
         """

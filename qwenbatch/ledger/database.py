@@ -176,10 +176,11 @@ def open_writer(path: Path) -> apsw.Connection:
 
 
 def _set_up(connection: apsw.Connection) -> None:
-    """Give a connection what every one of ours has."""
+    """Give a connection what all have that read or write edits."""
     connection.set_busy_timeout(BUSY_MILLISECONDS)
     # Plans are made without a look at what is bound: or SQLite makes them anew at each use, of a
-    # join or beside a partial index, which takes longer than all that it then does.
+    # join or beside a partial index, which takes longer than all that it then does. So a partial
+    # index serves only where a statement spells its condition out, as in `state = 'waiting'`.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
 
 

@@ -17,10 +17,11 @@ from qwenbatch.observe.findings import tell_audit
 from qwenbatch.observe.terminal import Terminal
 from qwenbatch.results.audit import leftovers
 from qwenbatch.wiring.clock import SystemClock
-from qwenbatch.wiring.looking import looked_at, permitted, printed
+from qwenbatch.wiring.looking import looked_at, permitted
 from qwenbatch.wiring.opening import ledger_to_read
 from qwenbatch.wiring.outs import out_at
 from qwenbatch.wiring.places import absolute
+from qwenbatch.wiring.printed import printed
 from qwenbatch.wiring.results import amiss, foreign, sidecar_at
 
 if TYPE_CHECKING:
@@ -52,7 +53,6 @@ def tell_findings(out: Place, *, ledger: Path | None, to: TextIO, as_json: bool)
             to.write(json.dumps(audit.to_json()) + "\n")
         else:
             tell_audit(audit, out=str(folder), console=Terminal(file=to, highlight=False))
-        to.flush()
     return audit.exit_status
 
 

@@ -23,6 +23,7 @@ from qwenbatch.errors import DiskError
 from qwenbatch.observe.bad_rows import MOST_IN_FULL
 from qwenbatch.observe.fanout import Fanout
 from qwenbatch.wiring.clock import SystemClock, local_now
+from qwenbatch.wiring.printed import printed
 from qwenbatch.wiring.telemetry import telemetry
 
 if TYPE_CHECKING:
@@ -168,9 +169,10 @@ class Display:
         """Say what goes in and about what comes out: a large picture comes back small."""
         if self._settings.json or self._settings.quiet:
             return
-        for width, height, items in sizes:
-            out = "×".join(map(str, predicted_size(width, height)))
-            sys.stdout.write(f"{items:>9,} × {width}×{height} px → about {out} px\n")
+        with printed(sys.stdout):
+            for width, height, items in sizes:
+                out = "×".join(map(str, predicted_size(width, height)))
+                sys.stdout.write(f"{items:>9,} × {width}×{height} px → about {out} px\n")
 
     def close(
         self,
@@ -183,8 +185,8 @@ class Display:
     ) -> None:
         """Print how it ended: one JSON object, a page for a person, or only a bad end."""
         if self._settings.json:
-            sys.stdout.write(json.dumps(summary.to_json(), ensure_ascii=False) + "\n")
-            sys.stdout.flush()
+            with printed(sys.stdout):
+                sys.stdout.write(json.dumps(summary.to_json(), ensure_ascii=False) + "\n")
         elif self._settings.quiet:
             from qwenbatch.observe.bad_end import bad_end  # noqa: PLC0415 - only where wanted
 
@@ -195,15 +197,16 @@ class Display:
             from qwenbatch.observe.closing import closing_summary  # noqa: PLC0415 - draws in rich
             from qwenbatch.observe.terminal import Terminal  # noqa: PLC0415 - likewise
 
-            closing_summary(
-                summary,
-                out=out,
-                command_again=again,
-                report=None if summary.estimate else shlex.join(["qwenbatch", "report", out]),
-                console=Terminal(sys.stdout, ascii_only=not _shows_unicode()),
-                sandbox=sandbox,
-                strict=strict,
-            )
+            with printed(sys.stdout):
+                closing_summary(
+                    summary,
+                    out=out,
+                    command_again=again,
+                    report=None if summary.estimate else shlex.join(["qwenbatch", "report", out]),
+                    console=Terminal(sys.stdout, ascii_only=not _shows_unicode()),
+                    sandbox=sandbox,
+                    strict=strict,
+                )
 
     def _logged(self, file: TextIO) -> Observer:
         from qwenbatch.observe.log import EventLog, LogFormat  # noqa: PLC0415 - only where wanted

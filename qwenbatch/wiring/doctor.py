@@ -28,11 +28,12 @@ from qwenbatch.observe.terminal import Terminal
 from qwenbatch.results.folders import OutFolders
 from qwenbatch.results.room import USUAL_BYTES
 from qwenbatch.wiring.clock import SystemClock
-from qwenbatch.wiring.looking import looked_at, printed
+from qwenbatch.wiring.looking import looked_at
 from qwenbatch.wiring.machine import machine_checks
 from qwenbatch.wiring.opening import network_file_system
 from qwenbatch.wiring.outs import out_at
 from qwenbatch.wiring.places import Place, absolute, stores_here
+from qwenbatch.wiring.printed import printed
 from qwenbatch.wiring.proxies import proxies_told
 from qwenbatch.wiring.settings import api_key
 
@@ -72,7 +73,6 @@ def tell_doctor(patient: Patient, *, to: TextIO, as_json: bool) -> ExitStatus:
             to.write(json.dumps(diagnosis_json(checks)) + "\n")
         else:
             tell_checks(checks, console=Terminal(file=to, highlight=False))
-        to.flush()
     return diagnosis_status(checks)
 
 

@@ -24,9 +24,10 @@ from qwenbatch.ledger.outcomes import extra_names, has_inline, read_items
 from qwenbatch.observe.words import KIND_WORDS
 from qwenbatch.report.export import write_csv, write_jsonl
 from qwenbatch.results.folders import flush_folder
-from qwenbatch.wiring.looking import live_run, looked_at, permitted, printed
+from qwenbatch.wiring.looking import live_run, looked_at, permitted
 from qwenbatch.wiring.outs import out_at
 from qwenbatch.wiring.places import absolute, stores_here
+from qwenbatch.wiring.printed import printed
 from qwenbatch.wiring.report_objects import Objects
 
 if TYPE_CHECKING:

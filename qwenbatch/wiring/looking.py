@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qwenbatch.errors import DiskError, LedgerError
+from qwenbatch.errors import LedgerError
 from qwenbatch.ledger.database import translated, trusted
 from qwenbatch.ledger.lock import holder
 from qwenbatch.ledger.since import read_since
@@ -19,6 +18,7 @@ from qwenbatch.observe.terminal import Terminal
 from qwenbatch.wiring.opening import ledger_to_read
 from qwenbatch.wiring.outs import out_at
 from qwenbatch.wiring.places import absolute
+from qwenbatch.wiring.printed import printed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,25 +63,6 @@ def located(out: Place, ledger: Path | None) -> Location:
     """Where the ledger of an OUT lies; LedgerError if that may not be read."""
     with permitted(out):
         return out_at(out, ledger).location
-
-
-@contextmanager
-def printed(to: TextIO) -> Iterator[None]:
-    """Print on standard output: DiskError where it cannot be written.
-
-    Where its reader went away nobody is left to tell: what is left to print goes nowhere.
-    """
-    try:
-        yield
-    except BrokenPipeError:
-        nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-        os.dup2(nowhere, to.fileno())
-        os.close(nowhere)
-    except OSError as error:
-        raise DiskError(
-            f"standard output cannot be written: {error.strerror or error}",
-            "free room where it goes",
-        ) from error
 
 
 @contextmanager

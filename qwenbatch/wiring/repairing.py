@@ -21,10 +21,11 @@ from qwenbatch.observe.repair import tell_repair, tell_sound
 from qwenbatch.observe.terminal import Terminal
 from qwenbatch.results.folders import flush_folder
 from qwenbatch.wiring.clock import local_now
-from qwenbatch.wiring.looking import permitted, printed
+from qwenbatch.wiring.looking import permitted
 from qwenbatch.wiring.opening import refuse_network
 from qwenbatch.wiring.outs import damaged_out_at
 from qwenbatch.wiring.places import absolute
+from qwenbatch.wiring.printed import printed
 from qwenbatch.wiring.settings import SANDBOX
 
 if TYPE_CHECKING:

@@ -13,10 +13,11 @@ from qwenbatch.observe.settlement import tell_settlement
 from qwenbatch.observe.terminal import Terminal
 from qwenbatch.results.kept_pictures import left_behind, url_of
 from qwenbatch.wiring.clock import SystemClock
-from qwenbatch.wiring.looking import located, printed
+from qwenbatch.wiring.looking import located
 from qwenbatch.wiring.opening import ledger_to_amend
 from qwenbatch.wiring.outs import out_at
 from qwenbatch.wiring.places import absolute
+from qwenbatch.wiring.printed import printed
 
 if TYPE_CHECKING:
     from pathlib import Path

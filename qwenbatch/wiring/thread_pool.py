@@ -53,16 +53,19 @@ class _Errand(Generic[T]):
 
 
 class ThreadPool:
-    """Does work in threads, for one event loop: an `Offload`.
+    """Does work in threads, for the event loop that asks first: an `Offload`.
 
     Threads are started as they are needed, up to `most`; further work waits for one in order.
-    Close it to let them end.
+    Close it to let them end. Raises RuntimeError where nobody would be told of the end of some
+    work: if another event loop asks, or after `close`; and if not one thread is to be had.
     """
 
     def __init__(self, most: int = MOST_THREADS) -> None:
         self._most = most
         self._errands: SimpleQueue[_Errand[Any] | None] = SimpleQueue()
         self._threads = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
         self._gate = threading.Lock()
         self._free = 0
         """Threads less errands that are not over; below zero where some wait for a thread."""
@@ -80,11 +83,16 @@ class ThreadPool:
 
     def close(self) -> None:
         """Let the threads end, each after what it does; they are not waited for."""
+        with self._gate:
+            self._closed = True
         for _ in range(self._threads):
             self._errands.put(None)
 
     def _hand_over(self, errand: _Errand[Any], loop: asyncio.AbstractEventLoop) -> None:
         with self._gate:
+            self._loop = self._loop or loop
+            if self._closed or loop is not self._loop:
+                raise RuntimeError("this pool is closed, or serves another event loop")
             if self._free <= 0 and self._threads < self._most:
                 self._add_thread(loop)
             self._free -= 1

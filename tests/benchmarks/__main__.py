@@ -36,16 +36,15 @@ def measured(wanted: Sequence[str], console: Console) -> Iterator[Row]:
     Each runs in a small process of its own: a child's peak memory counts its parent's at the start.
     One that fails takes no other's figures with it.
     """
-    with ProcessPoolExecutor(
-        max_workers=1, mp_context=get_context("spawn"), max_tasks_per_child=1
-    ) as pool:
-        for name in wanted:
-            console.log(f"measuring {name} …")
-            try:
-                yield from pool.submit(rows_of, name).result()
-            except Exception as error:  # noqa: BLE001 - the others' figures took minutes
-                console.log(f"{name} failed: {error}")
-                yield Row(name, "all of it", "failed", "figures", met=False)
+    for name in wanted:
+        console.log(f"measuring {name} …")
+        try:
+            with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as process:
+                rows = process.submit(rows_of, name).result()
+        except Exception as error:  # noqa: BLE001 - the others' figures took minutes
+            console.log(f"{name} failed: {error}")
+            rows = [Row(name, "all of it", "failed", "figures", met=False)]
+        yield from rows
 
 
 def main(arguments: Sequence[str]) -> int:
