@@ -61,7 +61,8 @@ def _prepare() -> None:
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # whoever started us closed it: nobody wants to read it
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+            nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - for good
+            setattr(sys, name, nowhere)
 
 
 def _leave(status: int) -> Never:

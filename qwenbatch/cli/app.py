@@ -125,5 +125,7 @@ def _say(words: str) -> None:
 
 def _reader_gone() -> ExitStatus:
     """Whoever read our output has gone: nobody is left to tell."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    from qwenbatch.wiring.printed import lead_nowhere  # noqa: PLC0415 - start-up
+
+    lead_nowhere(sys.stdout)
     return ExitStatus.SAVED

@@ -23,7 +23,7 @@ def printed(to: TextIO) -> Iterator[None]:
         yield
         to.flush()
     except OSError as error:
-        _lead_nowhere(to)
+        lead_nowhere(to)
         if not isinstance(error, BrokenPipeError):
             raise DiskError(
                 f"standard output cannot be written: {error.strerror or error}",
@@ -31,7 +31,7 @@ def printed(to: TextIO) -> Iterator[None]:
             ) from error
 
 
-def _lead_nowhere(to: TextIO) -> None:
+def lead_nowhere(to: TextIO) -> None:
     """Let what is left to print go nowhere: Python would fail over it once more at its end."""
     nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
     os.dup2(nowhere, to.fileno())
