@@ -14,11 +14,8 @@ if TYPE_CHECKING:
 ENDING = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 143}
 """The exit status of a command that a signal ends before it, or without its, heeding signals."""
 
-DEFECT = 1
-"""The exit status of a defect of ours, by Python's own custom."""
-
 UNSAID = 120
-"""That of a command whose last words reached nobody, likewise."""
+"""That of a command whose last words reached nobody, by Python's own custom."""
 
 
 def main() -> None:
@@ -30,8 +27,9 @@ def main() -> None:
         sys.stdout.write(f"qwenbatch {__version__}\n")
         return
     from qwenbatch.cli.app import command  # noqa: PLC0415 - as late as may be
+    from qwenbatch.core.stops import ExitStatus  # noqa: PLC0415 - likewise
 
-    status = DEFECT
+    status: int = ExitStatus.DEFECT
     try:
         status = command(sys.argv[1:])
     except SystemExit as end:

@@ -33,6 +33,11 @@ class _Errand(Generic[T]):
         self._outcome: T
         self._error: BaseException | None = None
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """Where its end is waited for."""
+        return self.told.get_loop()
+
     def run(self) -> None:
         """Do the work; in a thread."""
         try:
@@ -74,9 +79,8 @@ class ThreadPool:
 
     async def __call__(self, work: Callable[[], T], /) -> T:
         """What the work returns or raises; a cancellation is felt at the next step after it."""
-        loop = asyncio.get_running_loop()
-        errand = _Errand(work, loop.create_future())
-        self._hand_over(errand, loop)
+        errand = _Errand(work, asyncio.get_running_loop().create_future())
+        self._hand_over(errand)
         with anyio.CancelScope(shield=True):
             await errand.told
         return errand.outcome()
@@ -88,21 +92,21 @@ class ThreadPool:
         for _ in range(self._threads):
             self._errands.put(None)
 
-    def _hand_over(self, errand: _Errand[Any], loop: asyncio.AbstractEventLoop) -> None:
+    def _hand_over(self, errand: _Errand[Any]) -> None:
         with self._gate:
-            self._loop = self._loop or loop
-            if self._closed or loop is not self._loop:
+            self._loop = self._loop or errand.loop
+            if self._closed or errand.loop is not self._loop:
                 raise RuntimeError("this pool is closed, or serves another event loop")
             if self._free <= 0 and self._threads < self._most:
-                self._add_thread(loop)
+                self._add_thread()
             self._free -= 1
         self._errands.put(errand)
 
-    def _add_thread(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _add_thread(self) -> None:
         """One more, if the system has one to give; RuntimeError if not even the first is had."""
         # A daemon: one that hangs on a dead file server holds up no exit.
         name = f"disk-{self._threads + 1}"
-        thread = threading.Thread(target=self._serve, args=(loop,), name=name, daemon=True)
+        thread = threading.Thread(target=self._serve, name=name, daemon=True)
         try:
             thread.start()
         except RuntimeError:
@@ -112,7 +116,7 @@ class ThreadPool:
         self._threads += 1
         self._free += 1
 
-    def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _serve(self) -> None:
         while (errand := self._errands.get()) is not None:
             errand.run()
             with self._gate:
@@ -121,7 +125,7 @@ class ThreadPool:
                 first = len(self._over) == 1
             if first:
                 with suppress(RuntimeError):  # a loop that is closed has nobody left to tell
-                    loop.call_soon_threadsafe(self._tell)
+                    errand.loop.call_soon_threadsafe(self._tell)
             # Not kept until the next one comes: it may hold a picture's bytes.
             del errand
 

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from tests.benchmarks.pictures import make_result, make_sources
-from tests.benchmarks.processes import cheap_gateway, run_arguments, used_by
+from tests.benchmarks.processes import cheap_gateway, empty, run_arguments, used_by
 from tests.benchmarks.rows import Row, paired_ratio
 
 if TYPE_CHECKING:
@@ -79,16 +79,5 @@ def _rounds(folder: Path) -> dict[str, list[Used]]:
                     else ["-m", f"tests.benchmarks.peers.{name}", url, str(sources), str(out)]
                 )
                 found[name].append(used_by(arguments))
-                _empty(out)
+                empty(out)
     return found
-
-
-def _empty(folder: Path) -> None:
-    """Give the disk its room back, and leave the files.
-
-    A file system such as ext4 looks at every file that was removed within the last minutes before
-    it makes a new one: the next to be measured would pay for that.
-    """
-    for file in folder.rglob("*"):
-        if file.is_file():
-            os.truncate(file, 0)

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from tests.benchmarks.pictures import make_result, make_sources
-from tests.benchmarks.processes import cheap_gateway, run_arguments, used_by
+from tests.benchmarks.processes import cheap_gateway, empty, run_arguments, used_by
 from tests.benchmarks.rows import Row, paired_ratio
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def _longest_step(folder: Path) -> Row:
             arguments = run_arguments(url, sources, out, concurrency=IN_FLIGHT)
             used_by(_watched("asyncio", str(told), arguments))
             found.append(float(told.read_text().split()[0]))
-            shutil.rmtree(out)
+            empty(out)
     shutil.rmtree(sources)
     longest = min(found)
     return Row(
@@ -71,7 +71,7 @@ def _uvloop(folder: Path) -> Row:
                 out = folder / f"{loop}-{number}"
                 arguments = run_arguments(url, sources, out, concurrency=16)
                 found.append(used_by(_watched(loop, "-", arguments)))
-                shutil.rmtree(out)
+                empty(out)
     ratio = paired_ratio(
         [one.cpu for one in used["uvloop"]],
         [one.cpu for one in used["asyncio"]],

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from qwenbatch.__main__ import DEFECT, ENDING, UNSAID
+from qwenbatch.__main__ import ENDING, UNSAID
+from qwenbatch.core.stops import ExitStatus
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,7 +66,12 @@ program.main()
 
 @pytest.mark.parametrize(
     ("ending", "status"),
-    [("well", 5), ("defect", DEFECT), ("signal", ENDING[signal.SIGTERM]), ("unsaid", UNSAID)],
+    [
+        ("well", 5),
+        ("defect", ExitStatus.DEFECT),
+        ("signal", ENDING[signal.SIGTERM]),
+        ("unsaid", UNSAID),
+    ],
     ids=str,
 )
 def test_a_command_that_used_a_store_ends_with_its_status(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiohttp import connector
 
 from qwenbatch.core.subscription_key import SubscriptionKey
 from qwenbatch.gateway.body import RequestBody, UrlText
@@ -20,9 +21,13 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 
+    import trustme
+
     from qwenbatch.gateway.door import Door
 
 KEY = "sandbox"
+PAID = b'{"output":{"choices":[{"message":{"content":[{"image":"https://h.test/p.png"}]}}]}}'
+"""The body of an answer to an edit that was made."""
 
 
 class PiecesText:
@@ -179,6 +184,15 @@ def serve() -> Callable[..., Any]:
 @pytest.fixture
 def say() -> Callable[..., bytes]:
     return answer
+
+
+@pytest.fixture
+def secure(
+    authority: trustme.CA, certified: Callable[..., ssl.SSLContext]
+) -> Callable[..., ssl.SSLContext]:
+    """TLS for servers that the clients of this process trust."""
+    authority.configure_trust(connector._SSL_CONTEXT_VERIFIED)
+    return certified
 
 
 @pytest.fixture

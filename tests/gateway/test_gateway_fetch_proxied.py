@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
-from aiohttp import connector
 from aiohttp.abc import AbstractResolver
 
 from qwenbatch.core.results import Trouble, Unfetched
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
 
-    import trustme
     from aiohttp.abc import ResolveResult
 
     from tests.conftest import SmallProxy
@@ -104,11 +102,9 @@ async def fetch(
 async def test_fetcher_shows_the_password_in_the_tunnels_opening_alone(
     serve: Callable[..., Any],
     say: Callable[..., bytes],
-    authority: trustme.CA,
-    certified: Callable[..., ssl.SSLContext],
+    secure: Callable[..., ssl.SSLContext],
     proxy: SmallProxy,
 ) -> None:
-    authority.configure_trust(connector._SSL_CONTEXT_VERIFIED)
     heads: list[bytes] = []
 
     async def handler(peer: Any) -> None:
@@ -117,7 +113,7 @@ async def test_fetcher_shows_the_password_in_the_tunnels_opening_alone(
             peer.say(say(200, b"picture"))
 
     proxy.password = SHOWN
-    async with serve(handler, tls=certified("bucket.test")) as server:
+    async with serve(handler, tls=secure("bucket.test")) as server:
         proxy.routes["bucket.test:443"] = server.port
         url = "https://bucket.test/a.png?secret=%2B"
         assert await fetch(url, proxy, gateway=ENCRYPTED, times=2) == b"picture" * 2

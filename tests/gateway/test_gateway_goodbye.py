@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -10,21 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
-from aiohttp import connector
 
 from qwenbatch.core.replies import Answered
+from tests.gateway.conftest import PAID
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterator
     from concurrent.futures import Future
 
-    import trustme
-
     from qwenbatch.gateway.client import GatewayClient
 
 SECONDS = 10.0
-PICTURE = {"output": {"choices": [{"message": {"content": [{"image": "https://h.test/p.png"}]}}]}}
 
 
 @contextmanager
@@ -51,15 +47,12 @@ def silent_server(tls: ssl.SSLContext, said: bytes) -> Iterator[tuple[str, Futur
 
 @pytest.mark.anyio
 async def test_client_waits_for_no_goodbye(
-    authority: trustme.CA,
-    certified: Callable[..., ssl.SSLContext],
+    secure: Callable[..., ssl.SSLContext],
     say: Callable[..., bytes],
     body_for: Callable[..., Any],
     client_for: Callable[..., GatewayClient],
 ) -> None:
-    authority.configure_trust(connector._SSL_CONTEXT_VERIFIED)
-    said = say(200, json.dumps(PICTURE).encode())
-    with silent_server(certified("127.0.0.1"), said) as (url, served):
+    with silent_server(secure("127.0.0.1"), say(200, PAID)) as (url, served):
         async with client_for(url) as client:
             reply = await client.post(body_for())
             assert isinstance(reply, Answered)

@@ -1,12 +1,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 import pytest
-from aiohttp import connector
 from yarl import URL
 
 from qwenbatch.core.replies import Answered, Broken
@@ -15,12 +13,11 @@ from qwenbatch.errors import UsageError
 from qwenbatch.gateway.proxied_reach import reach_through
 from qwenbatch.gateway.proxies import Proxies, Proxy, parse_proxy
 from qwenbatch.gateway.reach import Reached, Unreached
+from tests.gateway.conftest import PAID
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
-
-    import trustme
 
     from qwenbatch.gateway.client import GatewayClient
     from tests.conftest import SmallProxy
@@ -28,18 +25,8 @@ if TYPE_CHECKING:
 KEY = "0f3a9c57-key-of-16-and-more"
 WORD = "pass-word"
 SHOWN = "Basic bmFtZTpwYXNzLXdvcmQ="
-PICTURE = {"output": {"choices": [{"message": {"content": [{"image": "https://h.test/p.png"}]}}]}}
 ONE = Proxy(URL("http://one:3128"))
 TWO = Proxy(URL("http://two:3128"))
-
-
-@pytest.fixture
-def secure(
-    authority: trustme.CA, certified: Callable[..., ssl.SSLContext]
-) -> Callable[..., ssl.SSLContext]:
-    """TLS for servers that the clients of this process trust."""
-    authority.configure_trust(connector._SSL_CONTEXT_VERIFIED)
-    return certified
 
 
 def through(proxy: SmallProxy, *, name: str = "") -> Proxies:
@@ -142,7 +129,7 @@ async def test_client_tunnels_and_shows_the_password_to_the_proxy_alone(
 ) -> None:
     async def handler(peer: Any) -> None:
         await peer.request()
-        peer.say(say(200, json.dumps(PICTURE).encode()))
+        peer.say(say(200, PAID))
 
     proxy.password = SHOWN
     async with serve(handler, tls=secure("gateway.test")) as server:
@@ -175,7 +162,7 @@ async def test_client_speaks_to_a_proxy_in_tls_and_to_the_gateway_in_tls_within(
 ) -> None:
     async def handler(peer: Any) -> None:
         await peer.request()
-        peer.say(say(200, json.dumps(PICTURE).encode()))
+        peer.say(say(200, PAID))
 
     async def unwrap(peer: Any) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
@@ -295,7 +282,7 @@ async def test_client_asks_a_proxy_for_a_plain_gateway_by_its_whole_url(
 ) -> None:
     async def handler(peer: Any) -> None:
         await peer.request()
-        peer.say(say(200, json.dumps(PICTURE).encode()))
+        peer.say(say(200, PAID))
 
     proxy.password = SHOWN
     async with serve(handler) as server:
